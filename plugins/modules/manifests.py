@@ -1,0 +1,341 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: manifests
+short_description: Apply upstream manifests byte for byte, plus declared patches
+version_added: 0.1.0
+description:
+  - Applies a file of Kubernetes manifests by server-side apply, exactly as its authors published it.
+  - What a cluster needs differently is declared as Kustomize patches and images, so that the difference to upstream is
+    readable and an upstream update stays a change of one address.
+  - Runs where C(kubectl) and an admin kubeconfig are, by default on a control plane.
+author: Groundwork founders (@groundwork)
+options:
+  source:
+    description:
+      - Where the manifests are, either an C(http://) or C(https://) address or the path of a file on the host the
+        module runs on.
+    type: str
+  objects:
+    description:
+      - The manifests themselves, as a list of mappings, for the few objects that an upstream file leaves to its user.
+    type: list
+    elements: dict
+  checksum:
+    description:
+      - The SHA-256 the file must have, as C(sha256:<hex>). Anything else is refused before the cluster is asked.
+    type: str
+  patches:
+    description:
+      - Kustomize patches, in order.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      target:
+        description:
+          - Which objects are patched, by C(kind), C(name), C(namespace), C(group), C(version), C(labelSelector).
+          - Without it the patch is a strategic merge patch that names its object itself, and a name that upstream no
+            longer has is an error. Kustomize passes over a target that matches nothing.
+        type: dict
+      patch:
+        description: The patch itself, a strategic merge patch (a mapping) or, with a target, a JSON patch (a list).
+        type: raw
+        required: true
+  images:
+    description:
+      - Kustomize image replacements, mappings of C(name) to C(newName), C(newTag) or C(digest).
+    type: list
+    elements: dict
+    default: []
+  kubeconfig:
+    description: The admin kubeconfig on the host the module runs on.
+    type: path
+    default: /etc/kubernetes/admin.conf
+  field_manager:
+    description: The name under which the API server records these fields.
+    type: str
+    default: groundwork
+  timeout:
+    description: Seconds for the download and for each call of kubectl.
+    type: int
+    default: 120
+  assume:
+    description:
+      - What earlier phases of a check mode run would have made. With V(api) in the list a cluster that does not answer
+        is one that would have been made by then, and every object is reported as would be created.
+    type: list
+    elements: str
+    choices: [packages, runtime, api]
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: The API server is asked by a dry run.
+  diff_mode:
+    support: full
+    description: Each object that changes is shown before and after, without status and server-kept fields.
+"""
+
+EXAMPLES = r"""
+- name: Calico, with the pod network of this cluster
+  groundwork.kube.manifests:
+    source: https://raw.githubusercontent.com/projectcalico/calico/v3.32.1/manifests/calico-vxlan.yaml
+    patches:
+      - patch:
+          apiVersion: apps/v1
+          kind: DaemonSet
+          metadata: {name: calico-node, namespace: kube-system}
+          spec:
+            template:
+              spec:
+                containers:
+                  - name: calico-node
+                    env:
+                      - {name: CALICO_IPV4POOL_CIDR, value: 192.168.0.0/16}
+"""
+
+RETURN = r"""
+created:
+  description: Objects that were not there before, as C(Kind namespace/name).
+  returned: always
+  type: list
+  elements: str
+updated:
+  description: Objects that were changed, as C(Kind namespace/name).
+  returned: always
+  type: list
+  elements: str
+unchanged:
+  description: How many objects were already as declared.
+  returned: always
+  type: int
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.urls import open_url
+
+Object = dict[str, Any]
+
+# Fields that the server keeps by itself: a difference in them alone is no change of ours.
+_SERVER_KEPT = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
+
+
+class ManifestsError(Exception):
+    """What went wrong and what to do, for the operator."""
+
+
+def identity(item: Object) -> str:
+    """``Kind namespace/name`` of an object, the words used in results and diffs."""
+    metadata = item["metadata"]
+    namespace = metadata.get("namespace")
+    return f"{item['kind']} {namespace + '/' if namespace else ''}{metadata['name']}"
+
+
+def declared_part(item: Object) -> Object:
+    """The object without status and server-kept metadata, so that two readings can be compared."""
+    kept = {key: value for key, value in item.items() if key != "status"}
+    kept["metadata"] = {key: value for key, value in item["metadata"].items() if key not in _SERVER_KEPT}
+    return kept
+
+
+def compare(before: Sequence[Object], after: Sequence[Object]) -> list[tuple[str, Object, Object]]:
+    """``(identity, before, after)`` for each object of ``after`` that differs; an absent object is ``{}`` before."""
+    observed = {identity(item): declared_part(item) for item in before}
+    changes = []
+    for item in after:
+        name, declared = identity(item), declared_part(item)
+        if observed.get(name, {}) != declared:
+            changes.append((name, observed.get(name, {}), declared))
+    return changes
+
+
+def kustomization(patches: Sequence[Object], images: Sequence[Object]) -> str:
+    """A Kustomization over ``upstream.yaml``, written as JSON (which is YAML) so that a host needs no PyYAML."""
+    return json.dumps(
+        {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "resources": ["upstream.yaml"],
+            "patches": [
+                {**({"target": patch["target"]} if patch.get("target") else {}), "patch": json.dumps(patch["patch"])}
+                for patch in patches
+            ],
+            "images": list(images),
+        }
+    )
+
+
+def objects_of(output: str) -> list[Object]:
+    """Objects in what ``kubectl -o json`` printed: a List, one object, or nothing."""
+    if not output.strip():
+        return []
+    document = json.loads(output)
+    return list(document["items"]) if document.get("kind") == "List" else [document]
+
+
+class Manifests:
+    """One file of manifests on its way into the cluster."""
+
+    def __init__(self, module: AnsibleModule, directory: str) -> None:
+        self.module = module
+        self.directory = directory
+        self.rendered = os.path.join(directory, "rendered.yaml")
+
+    def kubectl(self, *arguments: str) -> tuple[int, str, str]:
+        command = ["kubectl", "--kubeconfig", self.module.params["kubeconfig"], *arguments]
+        code, out, err = self.module.run_command(command)
+        return code, out, err
+
+    @property
+    def name(self) -> str:
+        """What the manifests are called in messages."""
+        return str(self.module.params["source"] or "the task's objects")
+
+    def fetch(self) -> bytes:
+        if self.module.params["objects"]:
+            return json.dumps({"apiVersion": "v1", "kind": "List", "items": self.module.params["objects"]}).encode()
+        source, checksum = self.module.params["source"], self.module.params["checksum"]
+        try:
+            if source.startswith(("http://", "https://")):
+                content: bytes = open_url(source, timeout=self.module.params["timeout"]).read()
+            else:
+                with open(source, "rb") as stream:
+                    content = stream.read()
+        except Exception as error:
+            raise ManifestsError(
+                f"cannot read the manifests at {source}: {error}. Give an address this host can reach, or a file on it."
+            ) from error
+        found = "sha256:" + hashlib.sha256(content).hexdigest()
+        if checksum and checksum != found:
+            raise ManifestsError(f"{source} has the checksum {found}, not {checksum}. Nothing was applied.")
+        return content
+
+    def render(self) -> None:
+        content = self.fetch()
+        patches, images = self.module.params["patches"], self.module.params["images"]
+        if not patches and not images:
+            with open(self.rendered, "wb") as stream:
+                stream.write(content)
+            return
+        with open(os.path.join(self.directory, "upstream.yaml"), "wb") as stream:
+            stream.write(content)
+        with open(os.path.join(self.directory, "kustomization.yaml"), "w", encoding="utf-8") as text:
+            text.write(kustomization(patches, images))
+        code, out, err = self.module.run_command(["kubectl", "kustomize", self.directory])
+        if code:
+            raise ManifestsError(f"the patches do not fit {self.name}: {err.strip()}")
+        with open(self.rendered, "w", encoding="utf-8") as text:
+            text.write(out)
+
+    def observed(self) -> list[Object]:
+        code, out, err = self.kubectl("get", "--ignore-not-found", "-o", "json", "-f", self.rendered)
+        if code and "no matches for kind" not in err:
+            raise ManifestsError(f"the cluster could not be read: {err.strip()}")
+        return objects_of(out)
+
+    def apply(self, dry_run: bool) -> list[Object]:
+        code, out, err = self.kubectl(
+            "apply",
+            "--server-side",
+            "--force-conflicts",
+            f"--field-manager={self.module.params['field_manager']}",
+            f"--dry-run={'server' if dry_run else 'none'}",
+            "-o",
+            "json",
+            "-f",
+            self.rendered,
+        )
+        if code:
+            raise ManifestsError(f"{self.name} was not applied: {err.strip()}")
+        return objects_of(out)
+
+    def reachable(self) -> bool:
+        if not os.path.exists(self.module.params["kubeconfig"]):
+            return False
+        return bool(self.kubectl("get", "--raw", "/livez", "--request-timeout=5s")[0] == 0)
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """Plan and, outside check mode, apply; returns the module's result."""
+    with tempfile.TemporaryDirectory(dir=module.tmpdir) as directory:
+        manifests = Manifests(module, directory)
+        if "api" in module.params["assume"] and not manifests.reachable():
+            return {
+                "changed": True,
+                "created": [],
+                "updated": [],
+                "unchanged": 0,
+                "diff": [{"before": "", "after": f"# every object of {manifests.name}\n"}],
+                "msg": f"would apply every object of {manifests.name}",
+            }
+        manifests.render()
+        before = manifests.observed()
+        after = manifests.apply(dry_run=module.check_mode)
+        changes = compare(before, after)
+    return {
+        "changed": bool(changes),
+        "created": [name for name, old, new in changes if not old],
+        "updated": [name for name, old, new in changes if old],
+        "unchanged": len(after) - len(changes),
+        "diff": [
+            {
+                "before_header": name,
+                "after_header": name,
+                "before": json.dumps(old, indent=2, sort_keys=True) + "\n" if old else "",
+                "after": json.dumps(new, indent=2, sort_keys=True) + "\n",
+            }
+            for name, old, new in changes
+        ],
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "source": {"type": "str"},
+            "objects": {"type": "list", "elements": "dict"},
+            "checksum": {"type": "str"},
+            "patches": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "target": {"type": "dict"},
+                    "patch": {"type": "raw", "required": True},
+                },
+            },
+            "images": {"type": "list", "elements": "dict", "default": []},
+            "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
+            "field_manager": {"type": "str", "default": "groundwork"},
+            "timeout": {"type": "int", "default": 120},
+            "assume": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["packages", "runtime", "api"],
+                "default": [],
+            },
+        },
+        mutually_exclusive=[("source", "objects")],
+        required_one_of=[("source", "objects")],
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(module))
+    except ManifestsError as error:
+        module.fail_json(msg=str(error))
+
+
+if __name__ == "__main__":
+    main()
