@@ -15,7 +15,8 @@ import fcntl
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Iterator
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -25,7 +26,7 @@ LOCK_TIMEOUT = 900
 POLL_INTERVAL = 0.5
 
 
-class LockTimeout(Exception):
+class LockTimeoutError(Exception):
     """Another process kept the lock for longer than we were told to wait."""
 
 
@@ -73,7 +74,7 @@ def hold(
     purpose: str,
     path: str = LOCK_PATH,
     timeout: float = LOCK_TIMEOUT,
-    waited: Callable[[str, float], None] = lambda holder, seconds: None,
+    waited: Callable[[str, float], None] | None = None,
 ) -> Iterator[None]:
     """Hold the node's lock; call C(waited) with the holder and the seconds if it was not free at once."""
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
@@ -85,12 +86,12 @@ def hold(
         while not _try_lock(descriptor):
             holder = describe_holder(_read(descriptor))
             if time.monotonic() - started >= timeout:
-                raise LockTimeout(
+                raise LockTimeoutError(
                     f"{path} is held by {holder}; waited {timeout:.0f} s. "
                     "Let it finish (a killed playbook's work goes on on the node), then run again."
                 )
             time.sleep(POLL_INTERVAL)
-        if holder:
+        if holder and waited:
             waited(holder, time.monotonic() - started)
         _write(descriptor, _holder_text(purpose))
         try:
@@ -116,5 +117,5 @@ def node_lock(
     try:
         with hold(purpose, path, timeout, warn):
             yield
-    except LockTimeout as error:
+    except LockTimeoutError as error:
         module.fail_json(msg=str(error))

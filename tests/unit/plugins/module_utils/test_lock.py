@@ -1,0 +1,80 @@
+"""The node's lock, with a second process that really holds it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.groundwork.kube.plugins.module_utils.lock import LockTimeoutError, describe_holder, hold
+
+HOLD = """
+import sys
+from ansible_collections.groundwork.kube.plugins.module_utils.lock import hold
+with hold("kubeadm_init", sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / "lock" / "groundwork.lock"
+
+
+@pytest.fixture
+def holder(lock: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the lock until it reads a line, or dies."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_lock_held_for_too_long_is_an_error_that_names_its_holder(lock: Path, holder: subprocess.Popen[str]) -> None:
+    with pytest.raises(LockTimeoutError, match=rf"kubeadm_init \(user .*, process {holder.pid}, since 20"):
+        with hold("host_settings", str(lock), timeout=0):
+            pass
+
+
+def test_a_holder_that_was_killed_frees_the_lock(lock: Path, holder: subprocess.Popen[str]) -> None:
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+
+    with hold("host_settings", str(lock), timeout=0):
+        assert "host_settings" in describe_holder(lock.read_text())
+
+
+def test_the_lock_is_free_again_after_a_failure(lock: Path) -> None:
+    with pytest.raises(RuntimeError), hold("first", str(lock), timeout=0):
+        raise RuntimeError
+    with hold("second", str(lock), timeout=0):
+        pass
+    assert lock.read_text() == ""
+
+
+def test_a_planted_symbolic_link_is_not_followed(lock: Path, tmp_path: Path) -> None:
+    lock.parent.mkdir()
+    target = tmp_path / "target"
+    lock.symlink_to(target)
+
+    with pytest.raises(OSError, match="symbolic"), hold("first", str(lock), timeout=0):
+        pass
+    assert not target.exists()
+
+
+def test_a_holder_who_said_nothing_is_described_all_the_same() -> None:
+    assert describe_holder("") == "a process that did not say its name"
