@@ -1,0 +1,117 @@
+# make demo      fourteen real nodes on this machine, and Kubernetes on them (as root, on Debian or Ubuntu)
+# make test      everything that judges a change; make test-all adds what takes long
+# make lab-down  leaves nothing of the lab but its cache
+#
+# From a fresh machine: git, make and python3-venv are enough to start.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# ansible-core 2.19, which the pinned ansible brings, runs on these; the first that can make environments is taken.
+PYTHON ?= $(firstword $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python; done))
+BIN := .venv/bin
+PLAYBOOK := $(BIN)/ansible-playbook -i inventories/lab
+PACKAGES := $(shell sed 's/\#.*//' lab/system-packages.txt)
+
+.PHONY: help
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' $(firstword $(MAKEFILE_LIST))
+
+# --- what is needed ---------------------------------------------------------------------------------------------------
+
+.PHONY: environment environment-dev system-packages pins
+environment: .venv/.ready
+environment-dev: .venv/.ready-dev
+
+$(BIN)/lab:
+	@[ -n "$(PYTHON)" ] || { echo "No Python 3.11 to 3.13 that can make virtual environments: apt-get install python3-venv, or say PYTHON=…" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	printf '#!/bin/sh\nPYTHONPATH="$(CURDIR)$${PYTHONPATH:+:$$PYTHONPATH}" exec "$(CURDIR)/$(BIN)/python" -m lab "$$@"\n' > $@
+	chmod +x $@
+
+.venv/.ready: requirements.txt requirements-lab.txt | $(BIN)/lab
+	$(BIN)/pip install --quiet --require-hashes -r requirements.txt -r requirements-lab.txt
+	touch $@
+
+.venv/.ready-dev: requirements-dev.txt .venv/.ready
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
+	touch $@
+
+system-packages:
+	@missing=$$(for package in $(PACKAGES); do \
+		[ "$$(dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null)" = installed ] || echo $$package; done); \
+	[ -z "$$missing" ] || { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $$missing; }
+
+# Pin anew what the *.in files ask for, at today's versions.
+pins: $(BIN)/lab
+	$(PYTHON) -m venv .cache/pins
+	.cache/pins/bin/pip install --quiet uv==0.13.8
+	compile() { .cache/pins/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make pins" "$$@"; }; \
+	compile --python-version 3.11 requirements.in -o requirements.txt; \
+	compile --python-version 3.11 -c requirements.txt requirements-dev.in -o requirements-dev.txt; \
+	compile --python-version 3.11 requirements-lab.in -o requirements-lab.txt; \
+	compile --python-version 3.12 tests/sanity/requirements.in -o tests/sanity/requirements.txt
+
+# --- the lab and the cluster on it ------------------------------------------------------------------------------------
+
+.PHONY: demo lab-build lab-up lab-down site verify nodes
+demo: lab-up
+	$(MAKE) --no-print-directory site verify nodes
+
+lab-build: environment system-packages
+	$(BIN)/lab build
+
+lab-up: lab-build
+	$(BIN)/lab up
+
+lab-down:
+	$(BIN)/lab down
+
+site:
+	$(PLAYBOOK) site.yml
+
+verify:
+	$(PLAYBOOK) playbooks/verify.yml
+
+nodes:
+	$(BIN)/lab status
+
+# --- what judges a change ---------------------------------------------------------------------------------------------
+
+.PHONY: test test-all lint sanity unit api molecule
+test: lint sanity unit api molecule
+test-all: PYTEST_ARGUMENTS := -m ""
+test-all: test
+
+lint: environment-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+	$(BIN)/ansible-lint
+	$(BIN)/antsibull-changelog lint
+	$(BIN)/python docs/roles.py --check
+
+sanity: environment-dev
+	tests/sanity/run
+
+unit: environment-dev
+	$(BIN)/pytest tests/unit $(PYTEST_ARGUMENTS)
+
+# Against a real kube-apiserver, which the lab builds.
+api: environment-dev
+	$(BIN)/lab build kubernetes etcd
+	$(BIN)/pytest tests/api $(PYTEST_ARGUMENTS)
+
+molecule: environment-dev lab-build
+	$(BIN)/molecule test
+
+# --- documents --------------------------------------------------------------------------------------------------------
+
+.PHONY: docs
+docs: environment
+	$(BIN)/python docs/roles.py
