@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleTemplatePluginError
+
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import nodes, problems, summary
 
 

@@ -157,7 +157,7 @@ def _address_problems(name: str, variables: Variables) -> Iterator[Problem]:
         yield Problem(
             name,
             "kubeadm_node_address",
-            f"the node's address is unknown: it is not set, and ansible_host is {_shown(name, variables)}, no IP address",
+            f"is not set, and ansible_host, {_shown(name, variables)}, is no IP address",
             "set kubeadm_node_address to the node's IP address, its interface or its network in CIDR notation",
         )
     elif found is None and not (_is_network(wanted) or _INTERFACE.fullmatch(str(wanted))):
@@ -170,7 +170,7 @@ def _address_problems(name: str, variables: Variables) -> Iterator[Problem]:
 
 
 def _shown(name: str, variables: Variables) -> str:
-    return repr(variables["ansible_host"]) if variables.get("ansible_host") else f"not set either ({name!r} is used)"
+    return repr(variables["ansible_host"]) if variables.get("ansible_host") else f"by default {name!r}"
 
 
 def _map_problems(
@@ -190,7 +190,9 @@ def _map_problems(
             continue
         owner = writer(key)
         if owner:
-            yield Problem(name, variable, f"{key} is written by {owner}, again and again", f"remove {key} from {variable}")
+            yield Problem(
+                name, variable, f"{key} is written by {owner}, again and again", f"remove {key} from {variable}"
+            )
         try:
             check_value(value)
         except MetadataError as error:
@@ -242,7 +244,9 @@ def _shared_addresses(names: Sequence[str], hostvars: Mapping[str, Variables]) -
         owner = owners.setdefault(found, name)
         if owner != name:
             variable = "kubeadm_node_address" if hostvars[name].get("kubeadm_node_address") else "ansible_host"
-            yield Problem(name, variable, f"{found} is the address of {owner} already", "give each host its own address")
+            yield Problem(
+                name, variable, f"{found} is the address of {owner} already", "give each host its own address"
+            )
 
 
 def _is_ip(text: Any) -> bool:

@@ -1,0 +1,118 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation only: the work is done by the action plugin of the same name, on the controller."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: cluster_plan
+short_description: Decide from the inventory alone what the cluster will be
+version_added: 0.1.0
+author: Groundwork founders (@groundwork)
+description:
+  - Reads groups and host variables on the controller, before any machine is reached, and makes the fact C(groundwork)
+    of them, which every role of this collection goes by.
+  - Refuses an inventory that could not become a cluster, with all its problems at once, each naming the host, the
+    variable and the remedy.
+  - Refuses a variable that begins like a role of this collection and that no role knows, naming the one probably meant.
+notes:
+  - The variables that belong to no role are C(groundwork_cluster_name), C(groundwork_cni) (C(calico) or C(none)),
+    C(groundwork_api_host), C(groundwork_artifacts), C(groundwork_confirm) and C(groundwork_assume). All others are
+    documented with their roles.
+  - A control plane that is also in the group C(kube_node) registers without kubeadm's taint and runs everyone's pods.
+  - Only the variables that the plan needs are templated; what they use must be known before a machine is reached.
+  - It runs once for the whole play.
+attributes:
+  check_mode:
+    description: Runs in check mode and does the same there.
+    support: full
+  diff_mode:
+    description: Nothing is changed, so there is no difference to show.
+    support: N/A
+    details: The module changes nothing.
+seealso:
+  - plugin: groundwork.kube.topology
+    plugin_type: filter
+"""
+
+EXAMPLES = r"""
+- name: Plan the cluster
+  hosts: kube_control_plane:kube_node
+  gather_facts: false
+  tasks:
+    - name: Read the inventory and refuse what cannot work
+      groundwork.kube.cluster_plan:
+      tags: [always]
+
+    - name: Show the address of the API
+      ansible.builtin.debug:
+        msg: "{{ groundwork.cluster.endpoint }} is at {{ groundwork.cluster.endpoint_address }}"
+      run_once: true
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The plan, as the fact C(groundwork).
+  returned: success
+  type: dict
+  contains:
+    groundwork:
+      description: What the cluster will be.
+      type: dict
+      contains:
+        cluster:
+          description: Its name, API endpoint, networks and version.
+          type: dict
+          sample:
+            name: eco2
+            cni: calico
+            endpoint: api.eco2.internal:6443
+            endpoint_host: api.eco2.internal
+            endpoint_port: 6443
+            endpoint_address: 10.0.1.11
+            pod_subnet: 192.168.0.0/16
+            service_subnet: 10.96.0.0/12
+            dns_domain: cluster.local
+            version: 1.36.4
+            minor: "1.36"
+        nodes:
+          description: Each node by its name, as the filter M(groundwork.kube.topology#filter) makes it.
+          type: dict
+        ports:
+          description: The ports this cluster needs between machines, from each group to each.
+          type: list
+          elements: dict
+          sample: [{port: 6443, protocol: tcp, from: kube_node, to: kube_control_plane, why: Kubernetes API}]
+        api_host:
+          description: The control plane on which modules talk to the API.
+          type: str
+        phases:
+          description: The phases of a run, in order.
+          type: list
+          elements: dict
+problems:
+  description: What keeps the inventory from becoming a cluster.
+  returned: failure
+  type: list
+  elements: dict
+  contains:
+    host:
+      description: The host whose variable it is.
+      type: str
+    variable:
+      description: The variable or group.
+      type: str
+    problem:
+      description: What is wrong with it.
+      type: str
+    remedy:
+      description: What would be right.
+      type: str
+  sample:
+    - host: k8s-redis
+      variable: node_taints
+      problem: taint 'domain=redis:NoSchedul' has the unknown effect 'NoSchedul'
+      remedy: did you mean NoSchedule
+"""
