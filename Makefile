@@ -108,7 +108,7 @@ api: environment-dev
 	$(BIN)/pytest tests/api $(PYTEST_ARGUMENTS)
 
 molecule: environment-dev lab-build
-	$(BIN)/molecule test
+	PATH="$(CURDIR)/$(BIN):$$PATH" molecule test
 
 # --- documents --------------------------------------------------------------------------------------------------------
 
