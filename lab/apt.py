@@ -1,0 +1,83 @@
+"""Apt repositories: flat, signed, made of .deb files, read by apt as it reads anyone's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from datetime import datetime, timezone
+from email.utils import format_datetime
+from pathlib import Path
+
+SIGNER = "Groundwork lab <lab@groundwork.invalid>"
+
+
+class Signer:
+    """A key of the lab's own, made on first use."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def clear_sign(self, text: str) -> str:
+        return self._gpg("--local-user", SIGNER, "--clear-sign", stdin=text)
+
+    @property
+    def public_key(self) -> str:
+        return self._gpg("--armor", "--export", SIGNER)
+
+    def _gpg(self, *arguments: str, stdin: str = "") -> str:
+        if not self.directory.is_dir():
+            self._make_key()
+        try:
+            return self._call(*arguments, stdin=stdin)
+        finally:
+            self._stop_agent()
+
+    def _make_key(self) -> None:
+        staging = self.directory.with_name(f"{self.directory.name}.partial")
+        staging.mkdir(parents=True, exist_ok=True)
+        staging.chmod(0o700)
+        maker = Signer(staging)
+        try:
+            maker._call("--quick-generate-key", SIGNER, "ed25519", "sign", "never")
+        finally:
+            maker._stop_agent()
+        staging.rename(self.directory)
+
+    def _call(self, *arguments: str, stdin: str = "") -> str:
+        options = ("--batch", "--yes", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "")
+        command = ["gpg", "--homedir", str(self.directory), *options, *arguments]
+        return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    def _stop_agent(self) -> None:
+        subprocess.run(["gpgconf", "--homedir", str(self.directory), "--kill", "all"], check=False)
+
+
+def publish(directory: Path, signer: Signer, origin: str, architecture: str) -> None:
+    """Make a directory of .deb files a repository that apt reads with suite `/`."""
+    packages = "\n".join(index_entry(deb) for deb in sorted(directory.glob("*.deb")))
+    (directory / "Packages").write_text(packages)
+    release = release_text(origin, architecture, datetime.now(timezone.utc), {"Packages": packages.encode()})
+    (directory / "Release").write_text(release)
+    (directory / "InRelease").write_text(signer.clear_sign(release))
+    (directory / "Release.key").write_text(signer.public_key)
+
+
+def index_entry(deb: Path) -> str:
+    control = subprocess.run(["dpkg-deb", "--field", deb], stdout=subprocess.PIPE, text=True, check=True).stdout
+    with deb.open("rb") as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{control.rstrip()}\nFilename: ./{deb.name}\nSize: {os.path.getsize(deb)}\nSHA256: {checksum}\n"
+
+
+def release_text(origin: str, architecture: str, date: datetime, indexes: dict[str, bytes]) -> str:
+    checksums = "".join(
+        f" {hashlib.sha256(content).hexdigest()} {len(content)} {name}\n" for name, content in indexes.items()
+    )
+    return (
+        f"Origin: {origin}\n"
+        f"Label: {origin}\n"
+        f"Architectures: {architecture}\n"
+        f"Date: {format_datetime(date, usegmt=True)}\n"
+        f"SHA256:\n{checksums}"
+    )

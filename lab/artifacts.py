@@ -1,0 +1,174 @@
+"""What the lab is made of and where it lies: pins, cache keys and places, all computed, nothing remembered.
+
+Everything built is found under a name that carries the hash of its pins and of its recipe, so what is there is right, what was
+interrupted is absent, and two clones with different pins share one cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from lab.components import COMPONENTS, Component, component_with_binary
+from lab.errors import LabError
+
+LAB = Path(__file__).resolve().parent
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+class NotBuilt(LabError):  # noqa: N818  (it is a state of the cache, told as such)
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is not built yet; type: python -m lab build")
+
+
+@dataclass(frozen=True)
+class Versions:
+    """The pins of versions.yml that the lab builds from."""
+
+    kubernetes: str
+    etcd: str
+    coredns: str
+    pause: str
+    containerd: str
+    cni_plugins: str
+    calico: str
+    agnhost: str
+    go: str
+    debian: str
+    debian_suites: tuple[str, ...]
+
+    def of(self, component: Component) -> str:
+        version: str = getattr(self, component.name.replace("-", "_"))
+        return version
+
+
+def load_versions(path: Path = LAB.parent / "versions.yml") -> Versions:
+    pins = yaml.safe_load(path.read_text())
+    return Versions(
+        kubernetes=pins["kubernetes"]["default"],
+        calico=pins["lab"]["calico"],
+        go=pins["lab"]["go"],
+        debian=pins["debian"]["default"],
+        debian_suites=tuple(pins["debian"]["suites"]),
+        **{name: pins[name] for name in ("etcd", "coredns", "pause", "containerd", "cni_plugins", "agnhost")},
+    )
+
+
+def cache_directory() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "groundwork"
+
+
+def architecture() -> str:
+    """This machine's architecture, as Go and Debian both call it."""
+    machine = platform.machine()
+    try:
+        return ARCHITECTURES[machine]
+    except KeyError:
+        raise LabError(f"the lab builds on {' and '.join(ARCHITECTURES)}, this machine is {machine}") from None
+
+
+def digest(*parts: str | bytes | Path) -> str:
+    """A short name for exactly these texts and files, each with its length so that none can run into the next."""
+    total = hashlib.sha256()
+    for part in parts:
+        content = part.read_bytes() if isinstance(part, Path) else part.encode() if isinstance(part, str) else part
+        total.update(b"%d:" % len(content))
+        total.update(content)
+    return total.hexdigest()[:12]
+
+
+class Artifacts:
+    """Where each built thing is, or `NotBuilt`."""
+
+    def __init__(self, versions: Versions, cache: Path | None = None) -> None:
+        self.versions = versions
+        self.cache = cache or cache_directory()
+
+    def binary(self, name: str) -> Path:
+        if name == "docker-registry":
+            return self._built(self.docker_registry_directory, name) / "bin" / name
+        component = component_with_binary(name)
+        return self._built(self.component_directory(component), component.name) / "bin" / name
+
+    def rootfs(self, distribution: str = "") -> Path:
+        suite = distribution or self.versions.debian
+        return self._built(self.debian_directory(suite), f"debian-{suite}") / "rootfs"
+
+    def node_packages(self, distribution: str = "") -> Path:
+        """Debian's packages for nodes of this distribution; the mirror serves them as apt/SUITE/debian."""
+        suite = distribution or self.versions.debian
+        return self._built(self.debian_directory(suite), f"debian-{suite}") / "packages"
+
+    def shared_file(self, component: Component, name: str) -> Path:
+        """A file that came with the component's module."""
+        return self._built(self.component_directory(component), component.name) / "share" / name
+
+    @property
+    def mirror(self) -> Path:
+        """What the mirror serves: apt/, manifests/ and registry/, the storage root of docker-registry."""
+        return self._built(self.mirror_directory, "mirror")
+
+    def places(self) -> dict[str, Path]:
+        """Each step of a build by its name, and the directory it makes."""
+        return {
+            "docker-registry": self.docker_registry_directory,
+            **{f"debian-{suite}": self.debian_directory(suite) for suite in self.versions.debian_suites},
+            **{component.name: self.component_directory(component) for component in COMPONENTS},
+            "mirror": self.mirror_directory,
+        }
+
+    def default_steps(self) -> list[str]:
+        """All but the Debian suites that nodes do not run unless asked."""
+        others = {f"debian-{suite}" for suite in self.versions.debian_suites if suite != self.versions.debian}
+        return [name for name in self.places() if name not in others]
+
+    def missing(self) -> list[str]:
+        """What a full build would still make."""
+        places = self.places()
+        return [name for name in self.default_steps() if not places[name].is_dir()]
+
+    def component_directory(self, component: Component) -> Path:
+        source = LAB / "components" / component.name
+        key = digest(
+            *sorted(path for path in source.rglob("*") if path.is_file()),
+            repr(component),
+            self.versions.of(component),
+            self.versions.go,
+            architecture(),
+        )
+        return self.cache / "components" / f"{component.name}-{key}"
+
+    @property
+    def docker_registry_directory(self) -> Path:
+        return self.cache / f"docker-registry-{digest(LAB / 'debian.py', architecture())}"
+
+    def debian_directory(self, suite: str) -> Path:
+        recipe = (LAB / "debian.py", LAB / "apt.py")
+        return self.cache / f"debian-{suite}-{digest(*recipe, architecture())}"
+
+    @property
+    def mirror_directory(self) -> Path:
+        recipe = [LAB / name for name in ("mirror_content.py", "packages.py", "images.py", "apt.py")]
+        inputs = [self.component_directory(component).name for component in COMPONENTS]
+        inputs += [self.debian_directory(suite).name for suite in self.versions.debian_suites]
+        return self.cache / f"mirror-{digest(*recipe, *sorted((LAB / 'files').iterdir()), *inputs, repr(self.versions))}"
+
+    @property
+    def signing_directory(self) -> Path:
+        """The key that signs the mirror's apt repositories; it never leaves this cache."""
+        return self.cache / "signing"
+
+    @property
+    def logs(self) -> Path:
+        return self.cache / "logs"
+
+    @staticmethod
+    def _built(place: Path, name: str) -> Path:
+        if not place.is_dir():
+            raise NotBuilt(name)
+        return place
