@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 from ansible_collections.groundwork.kube.plugins.module_utils.host_root import Root
 
 BUILT_IN = "built-in"

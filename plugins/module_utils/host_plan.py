@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any
 
 MARKER = "# Managed by Groundwork: change the inventory, not this file."
 HOSTS_BEGIN = "# BEGIN Groundwork"

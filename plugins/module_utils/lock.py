@@ -15,8 +15,8 @@ import fcntl
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any, Callable
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Callable
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule

@@ -77,7 +77,8 @@ options:
         default: present
   prune:
     description:
-      - Patterns of files. A matching file that is not in O(files) is removed if its first line says that Groundwork wrote it.
+      - Patterns of files. One that matches and is not in O(files) is removed, if its first line says that
+        Groundwork wrote it.
     type: list
     elements: str
     default: []
@@ -150,7 +151,7 @@ import re
 import shlex
 import stat
 import tempfile
-from typing import Any, Optional
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 

@@ -45,9 +45,9 @@ def holder(lock: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_lock_held_for_too_long_is_an_error_that_names_its_holder(lock: Path, holder: subprocess.Popen[str]) -> None:
-    with pytest.raises(LockTimeoutError, match=rf"kubeadm_init \(user .*, process {holder.pid}, since 20"):
-        with hold("host_settings", str(lock), timeout=0):
-            pass
+    said = rf"kubeadm_init \(user .*, process {holder.pid}, since 20"
+    with pytest.raises(LockTimeoutError, match=said), hold("host_settings", str(lock), timeout=0):
+        pass
 
 
 def test_a_holder_that_was_killed_frees_the_lock(lock: Path, holder: subprocess.Popen[str]) -> None:
