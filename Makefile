@@ -58,9 +58,9 @@ pins: $(BIN)/lab
 
 # --- the lab and the cluster on it ------------------------------------------------------------------------------------
 
-.PHONY: demo lab-build lab-up lab-down site verify nodes
+.PHONY: demo lab-build lab-up lab-down site verify
 demo: lab-up
-	$(MAKE) --no-print-directory site verify nodes
+	$(MAKE) --no-print-directory site verify
 
 lab-build: environment system-packages
 	$(BIN)/lab build
@@ -76,9 +76,6 @@ site:
 
 verify:
 	$(PLAYBOOK) playbooks/verify.yml
-
-nodes:
-	$(BIN)/lab status
 
 # --- what judges a change ---------------------------------------------------------------------------------------------
 
