@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: kubeadm_token
+short_description: Make a bootstrap token, and a certificate key when control planes join
+version_added: 0.1.0
+description:
+  - Runs C(kubeadm token create) on a control plane. kubeadm invents the token itself, so it is in no process list.
+  - One short-lived token serves all nodes that join in a run; call the module only when a node has to join.
+  - What it returns is secret. Set C(no_log) on the task.
+author:
+  - Groundwork founders (@groundwork)
+attributes:
+  check_mode:
+    support: full
+    description: Makes nothing and returns placeholders.
+  diff_mode:
+    support: none
+    description: A diff would show the token.
+options:
+  ttl:
+    description: How long the token is valid, as kubeadm writes durations.
+    type: str
+    default: 30m
+  certificate_key:
+    description: Whether to upload the control plane's certificates, encrypted, and return the key to them.
+    type: bool
+    default: false
+  config:
+    description: The kubeadm document of the cluster as text; needed with O(certificate_key).
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Make a token for the nodes that join
+  groundwork.kube.kubeadm_token:
+    ttl: 30m
+  register: _join
+  no_log: true
+"""
+
+RETURN = r"""
+commands:
+  description: The commands an operator would have typed.
+  type: list
+  elements: str
+  returned: always
+token:
+  description: The bootstrap token.
+  type: str
+  returned: success
+ca_cert_hashes:
+  description: The hashes of the cluster's certificate authority.
+  type: list
+  elements: str
+  returned: success
+certificate_key:
+  description: The key to the uploaded certificates; empty when none was asked for.
+  type: str
+  returned: success
+"""
+
+import re
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
+
+# Of the right form, so that check mode can validate a join document made from them.
+PLACEHOLDER_TOKEN = "abcdef.0123456789abcdef"  # noqa: S105
+PLACEHOLDER_HASH = "sha256:" + "0" * 64
+PLACEHOLDER_KEY = "0" * 64
+
+
+def certificate_key(output: str) -> str:
+    """The key in what ``kubeadm init phase upload-certs`` prints: alone on the last line."""
+    found = re.findall(r"^[0-9a-f]{64}$", output, flags=re.MULTILINE)
+    if not found:
+        raise k.KubeadmError(
+            "kubeadm uploaded the certificates but printed no certificate key", stdout=k.redact(output)
+        )
+    return str(found[-1])
+
+
+def make(kubeadm: k.Kubeadm) -> dict[str, t.Any]:
+    parameters = kubeadm.module.params
+    authority = k.read(f"{k.PKI}/ca.crt")
+    if kubeadm.module.check_mode:
+        return {
+            "changed": True,
+            "token": PLACEHOLDER_TOKEN,
+            "ca_cert_hashes": [k.public_key_hash(authority) if authority else PLACEHOLDER_HASH],
+            "certificate_key": PLACEHOLDER_KEY if parameters["certificate_key"] else "",
+        }
+    key = ""
+    if parameters["certificate_key"]:
+        # With the document, or kubeadm would look up the newest version of Kubernetes on the internet.
+        k.write(k.INIT_DOCUMENT, parameters["config"])
+        key = certificate_key(
+            kubeadm.act("init", "phase", "upload-certs", "--upload-certs", "--config", k.INIT_DOCUMENT)
+        )
+    token = kubeadm.act("token", "create", "--ttl", parameters["ttl"], "--kubeconfig", k.ADMIN_CONF).strip()
+    return {
+        "changed": True,
+        "token": token,
+        "ca_cert_hashes": [k.public_key_hash(authority)],
+        "certificate_key": key,
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "ttl": {"type": "str", "default": "30m"},
+            "certificate_key": {"type": "bool", "default": False, "no_log": False},
+            "config": {"type": "str"},
+        },
+        required_if=[("certificate_key", True, ["config"])],
+        supports_check_mode=True,
+    )
+    k.run_with_kubeadm(module, "kubeadm token create", make)
+
+
+if __name__ == "__main__":
+    main()
