@@ -1,4 +1,4 @@
-"""etcd and kube-apiserver alone, on loopback, with certificates of their own: a real API for tests, ready in seconds."""
+"""etcd and kube-apiserver alone, on loopback, with certificates of their own: a real API, ready in seconds."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import ssl
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Callable
 
 import yaml
 
@@ -38,9 +38,9 @@ def binary(name: str) -> Path:
 
 def ephemeral_directory() -> Path:
     """A private directory that lives in memory when there is room for etcd in it."""
-    memory = Path("/dev/shm")
+    memory = Path("/dev/shm")  # noqa: S108
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > ROOM_NEEDED
-    return Path(tempfile.mkdtemp(prefix="groundwork-api-", dir=memory if roomy else "/var/tmp"))
+    return Path(tempfile.mkdtemp(prefix="groundwork-api-", dir=memory if roomy else "/var/tmp"))  # noqa: S108
 
 
 class ApiServer:
@@ -111,7 +111,7 @@ class ApiServer:
         configuration.write_text(yaml.safe_dump_all(kubeadm_documents(self.pki, port)))
         phases = (["certs", "all"], ["kubeconfig", "super-admin", "--kubeconfig-dir", str(self.directory)])
         for phase in phases:
-            command = [self._binary("kubeadm"), "init", "phase", *phase, "--config", configuration]
+            command: list[str | Path] = [self._binary("kubeadm"), "init", "phase", *phase, "--config", configuration]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 raise LabError(f"kubeadm init phase {phase[0]}: {done.stderr.strip()}")

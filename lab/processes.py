@@ -6,9 +6,9 @@ import os
 import select
 import signal
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping, Sequence
 
 
 def started_at(pid: int) -> int | None:

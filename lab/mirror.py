@@ -1,0 +1,105 @@
+"""What stands in for the internet on the lab's bridge: files over http, and a read-only image registry."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import yaml
+
+from lab.errors import LabError
+from lab.processes import Daemon
+from lab.state import Lab
+
+FILES_PORT = 80
+REGISTRY_PORT = 5000
+START_TIMEOUT = 20
+
+
+class Mirror:
+    """The two servers of a lab; they outlive the command that started them."""
+
+    def __init__(self, lab: Lab, address: str) -> None:
+        self.address = address
+        self._lab = lab
+        self._files = Daemon(lab.run / "mirror.pid", lab.logs / "mirror.log")
+        self._registry = Daemon(lab.run / "registry.pid", lab.logs / "registry.log")
+
+    def start(self, content: Path, docker_registry: Path) -> None:
+        """Start what does not run."""
+        if self._files.pid is None:
+            self._files.start(
+                [sys.executable, "-m", "lab.mirror", self.address, content], environment={"PYTHONPATH": sys.path[0]}
+            )
+        if self._registry.pid is None:
+            configuration = self._lab.run / "registry.yml"
+            configuration.write_text(yaml.safe_dump(registry_configuration(self.address, content / "registry")))
+            self._registry.start([docker_registry, "serve", configuration])
+        for daemon, port in ((self._files, FILES_PORT), (self._registry, REGISTRY_PORT)):
+            _wait_listening(daemon, self.address, port)
+
+    def stop(self) -> None:
+        for daemon in (self._files, self._registry):
+            daemon.stop()
+        (self._lab.run / "registry.yml").unlink(missing_ok=True)
+
+    def services(self) -> list[tuple[str, bool]]:
+        """Each server's address, and whether it runs."""
+        return [
+            (f"http://{self.address}/", self._files.pid is not None),
+            (f"http://{self.address}:{REGISTRY_PORT}/", self._registry.pid is not None),
+        ]
+
+
+def registry_configuration(address: str, storage: Path) -> dict[str, object]:
+    return {
+        "version": 0.1,
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(storage), "maxthreads": 100},
+            "cache": {"blobdescriptor": "inmemory"},
+            "maintenance": {"readonly": {"enabled": True}, "uploadpurging": {"enabled": False}},
+        },
+        "http": {"addr": f"{address}:{REGISTRY_PORT}"},
+    }
+
+
+class FileHandler(SimpleHTTPRequestHandler):
+    """Keeps connections open, as apt likes it; logs go to the mirror's log."""
+
+    protocol_version = "HTTP/1.1"
+
+
+class FileServer(ThreadingHTTPServer):
+    # Fourteen nodes come at once.
+    request_queue_size = 128
+
+
+def serve(address: str, directory: Path) -> None:
+    FileServer((address, FILES_PORT), partial(FileHandler, directory=str(directory))).serve_forever()
+
+
+def _wait_listening(daemon: Daemon, address: str, port: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while True:
+        try:
+            socket.create_connection((address, port), timeout=1).close()
+        except OSError:
+            if daemon.pid is None or time.monotonic() > deadline:
+                raise LabError(f"the mirror does not listen on {address}:{port}:\n{daemon.log_tail()}") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("address")
+    parser.add_argument("directory", type=Path)
+    arguments = parser.parse_args()
+    serve(arguments.address, arguments.directory)
