@@ -1,7 +1,7 @@
 """What the lab is made of and where it lies: pins, cache keys and places, all computed, nothing remembered.
 
-Everything built is found under a name that carries the hash of its pins and of its recipe, so what is there is right, what was
-interrupted is absent, and two clones with different pins share one cache.
+Everything built is found under a name that carries the hash of its pins and of its recipe, so what is there is right,
+what was interrupted is absent, and two clones with different pins share one cache.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LAB = Path(__file__).resolve().parent
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-class NotBuilt(LabError):  # noqa: N818  (it is a state of the cache, told as such)
+class NotBuilt(LabError):
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is not built yet; type: python -m lab build")
 
@@ -154,9 +154,10 @@ class Artifacts:
     @property
     def mirror_directory(self) -> Path:
         recipe = [LAB / name for name in ("mirror_content.py", "packages.py", "images.py", "apt.py")]
+        recipe += sorted((LAB / "files").iterdir())
         inputs = [self.component_directory(component).name for component in COMPONENTS]
         inputs += [self.debian_directory(suite).name for suite in self.versions.debian_suites]
-        return self.cache / f"mirror-{digest(*recipe, *sorted((LAB / 'files').iterdir()), *inputs, repr(self.versions))}"
+        return self.cache / f"mirror-{digest(*recipe, *inputs, repr(self.versions))}"
 
     @property
     def signing_directory(self) -> Path:

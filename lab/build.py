@@ -67,7 +67,7 @@ def steps(artifacts: Artifacts, go: Go) -> list[Step]:
             make_debian(artifacts, suite, directory, log)
 
         commands = ("debootstrap", "dpkg-deb", "gpg", "unshare")
-        return Step(f"debian-{suite}", places[f"debian-{suite}"], 900, commands, make)
+        return Step(f"debian-{suite}", places[f"debian-{suite}"], 600, commands, make)
 
     def fill(directory: Path, log: Log) -> None:
         fill_mirror(artifacts, directory, log)

@@ -80,9 +80,7 @@ class Go:
             answer = subprocess.run([program, "version"], capture_output=True, text=True, check=True).stdout
             if f" go{self.version} " in answer:
                 return program
-        raise LabError(
-            f"Go {self.version} is needed; type: {sys.executable} -m pip install --require-hashes -r requirements-lab.txt"
-        )
+        raise LabError(f"Go {self.version} is needed; type: pip install --require-hashes -r requirements-lab.txt")
 
 
 def default_name(package: str) -> str:

@@ -1,7 +1,7 @@
 """Container images made of the lab's own binaries, and a registry's storage filled with them.
 
-Layers are uncompressed and few: unpacking images on every node is most of what bringing up a cluster costs here. What a tool
-needs of Debian (its libraries, iptables' extensions) is taken from packages, and the layer that holds it is shared.
+Layers are uncompressed and few: unpacking images on every node is most of what bringing up a cluster costs here. What
+a tool needs of Debian (libraries, extensions of iptables) is taken from packages, and the layer that holds it is shared.
 """
 
 from __future__ import annotations
@@ -183,11 +183,7 @@ def images(versions: Versions, binary: Callable[[str], Path], pause: Path, tools
         Image(
             "calico/typha",
             calico,
-            (
-                Layer(
-                    {"usr/bin/calico-typha": binary("calico-typha"), "etc/calico/typha.cfg": LAB / "files/typha.cfg"}
-                ),
-            ),
+            (Layer({"usr/bin/calico-typha": binary("calico-typha"), "etc/calico/typha.cfg": LAB / "files/typha.cfg"}),),
             entrypoint=("/usr/bin/calico-typha",),
             user=NOBODY_IN_CALICO,
         ),

@@ -1,4 +1,4 @@
-"""The lab's own Debian packages: kubeadm, kubelet, kubectl and kubernetes-cni as pkgs.k8s.io lays them out, and containerd."""
+"""The lab's own Debian packages: kubeadm, kubelet, kubectl, kubernetes-cni as pkgs.k8s.io lays them out, containerd."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if [ "$1" = configure ]; then
 fi
 """
 RELOAD = "systemctl --system daemon-reload >/dev/null || true"
-RELOAD_AND_RESTART = "{ systemctl --system daemon-reload; deb-systemd-invoke restart containerd.service; } >/dev/null || true"
+RELOAD_AND_RESTART = "{ systemctl --system daemon-reload && deb-systemd-invoke restart containerd.service; } || true"
 DISABLE_UNIT = """\
 #!/bin/sh
 set -e
@@ -136,7 +136,9 @@ def packages(versions: Versions) -> tuple[Package, ...]:
     )
 
 
-def pack(package: Package, architecture: str, find_binary: FindBinary, workshop: Path, directory: Path, log: Log) -> None:
+def pack(
+    package: Package, architecture: str, find_binary: FindBinary, workshop: Path, directory: Path, log: Log
+) -> None:
     """Write the .deb, uncompressed: packing and unpacking cost next to nothing then."""
     tree = workshop / package.name
     for path in (*package.directories, *(os.path.dirname(file) for file in package.files), "DEBIAN"):
