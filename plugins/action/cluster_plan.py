@@ -30,7 +30,6 @@ class ActionModule(ActionBase):
     """Reads the inventory on the controller and decides; no host is asked anything."""
 
     TRANSFERS_FILES = False
-    BYPASS_HOST_LOOP = True
     _requires_connection = False
     _supports_check_mode = True
 
@@ -40,7 +39,7 @@ class ActionModule(ActionBase):
         if task_vars is None:
             raise AnsibleError("cluster_plan needs the play's variables")
         inventory, found = _read(task_vars["groups"], task_vars["hostvars"])
-        found += problems(inventory)
+        found += _independent(problems(inventory), found)
         found += _unknown_variables(inventory)
         if found:
             return {**result, **_refusal(found)}
@@ -81,17 +80,25 @@ def _unresolved(host: str, name: str, error: AnsibleError) -> Problem:
     )
 
 
+def _independent(found: list[Problem], unresolved: list[Problem]) -> list[Problem]:
+    """What is not merely due to an address that could not be worked out."""
+    due = {*topology.ADDRESS_VARIABLES, "kubeadm_control_plane_endpoint_address"}
+    hosts = {problem.host for problem in unresolved if problem.variable in topology.ADDRESS_VARIABLES}
+    return [problem for problem in found if not (problem.host in hosts and problem.variable in due)]
+
+
 def _unknown_variables(inventory: Inventory) -> Iterator[Problem]:
     specs = {
         path.parents[1].name: yaml_load(path.read_text())
         for path in _COLLECTION.glob("roles/*/meta/argument_specs.yml")
     }
-    playbook_wide = {name: {"type": "raw"} for name in GROUNDWORK_VARIABLES}
+    # The plan looks at the values of its own variables more closely than a type does.
+    own: dict[str, dict[str, Any]] = {name: {"type": "raw"} for name in (*GROUNDWORK_VARIABLES, *READS)}
     return role_variables.problems(
         inventory.nodes,
         inventory.written,
         [*(f"{role}_" for role in specs), "groundwork_"],
-        {**role_variables.options(specs.values()), **playbook_wide},
+        {**role_variables.options(specs.values()), **own},
     )
 
 
@@ -101,7 +108,6 @@ def _refusal(found: list[Problem]) -> dict[str, Any]:
     return {
         "failed": True,
         "msg": "\n".join([f"This inventory has {count}; no machine was touched.", *(f"- {line}" for line in lines)]),
-        "problems": topology.as_data(found),
     }
 
 

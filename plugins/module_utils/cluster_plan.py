@@ -258,7 +258,7 @@ def ports(inventory: Inventory) -> list[dict[str, Any]]:
 def problems(inventory: Inventory) -> list[Problem]:
     """Everything that is wrong, at once."""
     if not inventory.control_planes:
-        return [_no_control_plane(inventory), *_groups(inventory)]
+        return [_no_control_plane(inventory)]
     found = topology.problems(inventory.groups, inventory.variables)
     for check in _CHECKS:
         found.extend(check(inventory))
@@ -532,7 +532,7 @@ def _hosts_inside(inventory: Inventory, variable: str, network: ipaddress.IPv4Ne
             yield Problem(
                 host,
                 variable,
-                f"{network} overlaps the machines' network: {address} lies inside",
+                f"{network} overlaps the machines' network: the host's address lies inside",
                 "choose a range that no machine uses",
             )
 
@@ -607,6 +607,9 @@ def _calico(inventory: Inventory) -> Iterator[Problem]:
             f"{encapsulation!r} is no encapsulation of Calico's",
             f"write {meant}" if meant else f"choose one of {', '.join(ENCAPSULATIONS)}",
         )
+    typha = inventory.shared("calico_typha")
+    if str(typha).lower() not in ("auto", "true", "false"):
+        yield inventory.says("calico_typha", f"{typha!r} is not known", "write auto, true or false")
     proxy = inventory.shared("kubeadm_kube_proxy_configuration")
     mode, version = proxy.get("mode") if isinstance(proxy, Mapping) else None, inventory.shared("calico_version")
     if inventory.has_calico and mode == "nftables" and version and _number(version) < (3, 29):

@@ -34,15 +34,14 @@ def problems(
             if name in known:
                 yield from _wrong_value(host, name, value, known[name])
             elif name.startswith(prefixes):
-                yield _unknown(host, name, known)
+                yield _unknown(host, name, next(prefix for prefix in prefixes if name.startswith(prefix)), known)
             elif name.startswith("node_") and name not in NODE_VARIABLES:
                 yield from _misspelt_node_variable(host, name)
 
 
-def _unknown(host: str, name: str, known: Options) -> Problem:
-    prefix = name.partition("_")[0] + "_"
+def _unknown(host: str, name: str, prefix: str, known: Options) -> Problem:
     meant = nearest(name, (each for each in known if each.startswith(prefix)))
-    remedy = f"did you mean {meant}" if meant else f"remove it; the variables are in the documentation of {prefix[:-1]}"
+    remedy = f"rename it to {meant}" if meant else f"remove it; the documentation of {prefix[:-1]} lists what there is"
     return Problem(host, name, "is not known", remedy)
 
 
@@ -50,7 +49,7 @@ def _misspelt_node_variable(host: str, name: str) -> Iterator[Problem]:
     """Other variables may begin with node_, too: only what looks like one of ours is refused."""
     meant = nearest(name, NODE_VARIABLES, cutoff=0.85)
     if meant:
-        yield Problem(host, name, "is not known", f"did you mean {meant}")
+        yield Problem(host, name, "is not known", f"rename it to {meant}")
 
 
 def _wrong_value(host: str, name: str, value: Any, option: Mapping[str, Any]) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils.metadata import (
@@ -30,8 +30,10 @@ CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule"
 
 # What an inventory says about one machine as a node.
 NODE_VARIABLES = ("node_labels", "node_taints", "node_annotations")
+# What a node's address is taken from.
+ADDRESS_VARIABLES = ("kubeadm_node_address", "ansible_host")
 # What the nodes map is made from.
-READS = (*NODE_VARIABLES, "ansible_host", "kubeadm_node_address", "instance_type")
+READS = (*NODE_VARIABLES, *ADDRESS_VARIABLES, "instance_type")
 
 _NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _INTERFACE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,14}")
@@ -93,10 +95,6 @@ def nearest(word: Any, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 
 def is_dns_name(name: Any) -> bool:
     return isinstance(name, str) and bool(_NODE_NAME.fullmatch(name)) and len(name) <= 253 and not _is_ip(name)
-
-
-def as_data(problems: Iterable[Problem]) -> list[dict[str, str]]:
-    return [asdict(problem) for problem in problems]
 
 
 def _node(name: str, groups: Groups, variables: Variables) -> dict[str, Any]:
@@ -232,7 +230,9 @@ def _taint_problems(name: str, variables: Variables) -> Iterator[Problem]:
 
 def _metadata_problem(name: str, variable: str, message: str) -> Problem:
     problem, _semicolon, remedy = message.partition("; ")
-    return Problem(name, variable, problem, remedy.rstrip("?") or "rename it by that rule")
+    return Problem(
+        name, variable, problem, remedy.replace("did you mean ", "write ").rstrip("?") or "rename it by that rule"
+    )
 
 
 def _shared_addresses(names: Sequence[str], hostvars: Mapping[str, Variables]) -> Iterator[Problem]:

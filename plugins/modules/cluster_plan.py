@@ -23,7 +23,7 @@ notes:
     documented with their roles.
   - A control plane that is also in the group C(kube_node) registers without kubeadm's taint and runs everyone's pods.
   - Only the variables that the plan needs are templated; what they use must be known before a machine is reached.
-  - It runs once for the whole play.
+  - With C(run_once) it decides once for all hosts of the play.
 attributes:
   check_mode:
     description: Runs in check mode and does the same there.
@@ -44,6 +44,7 @@ EXAMPLES = r"""
   tasks:
     - name: Read the inventory and refuse what cannot work
       groundwork.kube.cluster_plan:
+      run_once: true
       tags: [always]
 
     - name: Show the address of the API
@@ -92,27 +93,4 @@ ansible_facts:
           description: The phases of a run, in order.
           type: list
           elements: dict
-problems:
-  description: What keeps the inventory from becoming a cluster.
-  returned: failure
-  type: list
-  elements: dict
-  contains:
-    host:
-      description: The host whose variable it is.
-      type: str
-    variable:
-      description: The variable or group.
-      type: str
-    problem:
-      description: What is wrong with it.
-      type: str
-    remedy:
-      description: What would be right.
-      type: str
-  sample:
-    - host: k8s-redis
-      variable: node_taints
-      problem: taint 'domain=redis:NoSchedul' has the unknown effect 'NoSchedul'
-      remedy: did you mean NoSchedule
 """
