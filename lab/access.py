@@ -92,20 +92,27 @@ def _key_pair(path: Path, comment: str) -> Path:
 
 
 def _seal(lab: Lab, password: str) -> None:
-    _vault(lab, "encrypt", "--output", str(lab.state / "become.vault"), "-", given=password + "\n")
+    _vault(
+        lab,
+        "encrypt",
+        "--encrypt-vault-id",
+        "lab",
+        "--output",
+        str(lab.state / "become.vault"),
+        "-",
+        given=password + "\n",
+    )
     (lab.state / "become.vault").chmod(0o600)
 
 
 def _vault(lab: Lab, verb: str, *arguments: str, given: str = "") -> str:
+    # The script that ansible.cfg names says the same password, so one identity it is, whatever is configured.
     vault_id = f"lab@{lab.state / 'vault-password'}"
-    command = [str(ansible_command("ansible-vault")), verb, "--vault-id", vault_id, *arguments]
-    return _run(command, given, environment={"ANSIBLE_CONFIG": os.devnull, "PAGER": "cat"})
+    return _run([str(ansible_command("ansible-vault")), verb, "--vault-id", vault_id, *arguments], given)
 
 
-def _run(command: list[str], given: str = "", environment: dict[str, str] | None = None) -> str:
-    done = subprocess.run(
-        command, input=given, capture_output=True, text=True, env={**os.environ, **(environment or {})}
-    )
+def _run(command: list[str], given: str = "") -> str:
+    done = subprocess.run(command, input=given, capture_output=True, text=True, env={**os.environ, "PAGER": "cat"})
     if done.returncode:
         raise LabError(f"{Path(command[0]).name}: {done.stderr.strip()}")
     return done.stdout

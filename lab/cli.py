@@ -102,6 +102,7 @@ def _up(arguments: argparse.Namespace) -> int:
     lab, network = Lab(arguments.name), check_network(arguments.network)
     lifecycle.require_root()
     with lab.lock():
+        access.prepare(lab)  # before Ansible reads an inventory that opens the vault
         nodes = read_nodes(lab, network, arguments.inventory, arguments.limit)
         lifecycle.up(lab, network, nodes, arguments.distribution, _report)
     return 0

@@ -18,6 +18,7 @@ from lab.state import NodeSpec
 USER_ID = 1000
 INIT = "/usr/local/lib/groundwork-lab/init"
 OWN_PROC = "usr/local/lib/groundwork-lab/proc"
+SESSIONS = ("etc/pam.d/common-session", "etc/pam.d/common-session-noninteractive")
 REPOSITORY_KEY = "etc/apt/keyrings/groundwork-lab.asc"
 KIB_PER_MIB = 1024
 # udev would wake for the host's devices, the timers would reach for the internet, nobody sits at a console.
@@ -83,10 +84,9 @@ def lab_files(
         File("etc/shadow", shipped("etc/shadow") + f"{USER}:{password_hash}:20000:0:99999:7:::\n", 0o640),
         File(f"etc/sudoers.d/{USER}", f"{USER} ALL=(ALL:ALL) ALL\n", 0o440),
         File(f"{home}/.ssh/authorized_keys", public_key, 0o600, USER_ID),
-        File("etc/login.defs", strict_umask(shipped("etc/login.defs"))),
+        *(File(path, strict_umask(shipped(path))) for path in SESSIONS),
         File("etc/ssh/sshd_config.d/10-lab.conf", SSH_SERVER),
-        File("etc/resolv.conf", f"# Nothing answers here: a lab node has no internet.\nnameserver {host_address}\n"),
-        File("etc/hosts", "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"),
+        File("etc/resolv.conf", f"# Knows no name: a lab node has no internet.\nnameserver {host_address}\n"),
         File(REPOSITORY_KEY, repository_key),
         File("etc/apt/sources.list", f"deb [signed-by=/{REPOSITORY_KEY}] {repository} /\n"),
         File(INIT.lstrip("/"), INIT_SCRIPT, 0o755),
@@ -98,6 +98,7 @@ def node_files(lab: str, node: NodeSpec, host_key: Path) -> list[File]:
     """What one node has for itself."""
     return [
         File("etc/hostname", f"{node.name}\n"),
+        File("etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {node.name}\n::1 localhost ip6-localhost ip6-loopback\n"),
         File("etc/machine-id", f"{machine_id(lab, node.name)}\n", 0o444),
         File("etc/ssh/ssh_host_ed25519_key", host_key.read_text(), 0o600),
         File("etc/ssh/ssh_host_ed25519_key.pub", host_key.with_suffix(".pub").read_text()),
@@ -135,10 +136,9 @@ def meminfo(memory_mib: int) -> str:
     return "".join(f"{name + ':':<16}{value:>8} kB\n" for name, value in values.items()) + pages
 
 
-def strict_umask(login_definitions: str) -> str:
-    """umask 027 at every login, as hardened machines have it."""
-    without = re.sub(r"(?m)^(UMASK|USERGROUPS_ENAB)\b.*\n", "", login_definitions)
-    return without + "UMASK 027\nUSERGROUPS_ENAB no\n"
+def strict_umask(session: str) -> str:
+    """umask 027 at every login, as hardened machines have it; a user's own group is no reason for 007."""
+    return re.sub(r"pam_umask\.so.*", "pam_umask.so umask=027 nousergroups", session)
 
 
 def write(layer: Path, files: Iterable[File]) -> None:

@@ -19,6 +19,7 @@ from lab.cgroups import Cgroup
 from lab.errors import LabError
 from lab.mirror import Mirror
 from lab.node import OWN_DIRECTORIES, Node
+from lab.processes import started_at
 from lab.progress import elapsed
 from lab.state import Lab, NodeSpec, Record
 
@@ -39,7 +40,6 @@ def up(lab: Lab, network_prefix: str, nodes: dict[str, NodeSpec], distribution: 
     artifacts = Artifacts(load_versions())
     record = _extended_record(lab, network_prefix, nodes, artifacts, distribution)
     raise_inotify_limits()
-    access.prepare(lab)
     lab.write_record(record)
     access.write_client_files(lab, record.nodes.values())
     network.create_bridge(lab, record.host_address)
@@ -246,7 +246,8 @@ def _belongs(process: Path, lab: Lab) -> bool:
         lines = (process / "cgroup").read_text().splitlines()
     except OSError:
         return False
-    return any(f"/{cgroups.ROOT}/{lab.name}/" in f"{line}/" for line in lines)
+    alive = started_at(int(process.name)) is not None
+    return alive and any(f"/{cgroups.ROOT}/{lab.name}/" in f"{line}/" for line in lines)
 
 
 @contextmanager

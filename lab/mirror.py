@@ -1,10 +1,12 @@
-"""What stands in for the internet on the lab's bridge: files over http, and a read-only image registry."""
+"""What stands in for the internet on the lab's bridge: files over http, a read-only image registry, an empty DNS."""
 
 from __future__ import annotations
 
 import argparse
 import socket
+import socketserver
 import sys
+import threading
 import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +20,8 @@ from lab.state import Lab
 
 FILES_PORT = 80
 REGISTRY_PORT = 5000
+NAMES_PORT = 53
+DNS_HEADER = 12
 START_TIMEOUT = 20
 
 
@@ -75,13 +79,34 @@ class FileHandler(SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
 
+class NoSuchName(socketserver.BaseRequestHandler):
+    """Tells nodes at once that a name is unknown; silence would cost each lookup five seconds."""
+
+    def handle(self) -> None:
+        query, reply = self.request
+        if len(query) > DNS_HEADER:
+            reply.sendto(no_such_name(query), self.client_address)
+
+
 class FileServer(ThreadingHTTPServer):
     # Fourteen nodes come at once.
     request_queue_size = 128
 
 
 def serve(address: str, directory: Path) -> None:
+    try:
+        names = socketserver.ThreadingUDPServer((address, NAMES_PORT), NoSuchName)
+    except OSError as error:
+        print(f"port {NAMES_PORT}: {error}; whoever listens there answers the nodes' lookups", file=sys.stderr)
+    else:
+        threading.Thread(target=names.serve_forever, daemon=True).start()
     FileServer((address, FILES_PORT), partial(FileHandler, directory=str(directory))).serve_forever()
+
+
+def no_such_name(query: bytes) -> bytes:
+    """The DNS answer NXDOMAIN to a query: its id and its question, and no records."""
+    question = query[DNS_HEADER : query.index(b"\0", DNS_HEADER) + 5]
+    return query[:2] + b"\x81\x83" + b"\0\1" + bytes(6) + question
 
 
 def _wait_listening(daemon: Daemon, address: str, port: int) -> None:

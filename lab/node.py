@@ -20,12 +20,12 @@ OVERLAY_DIRECTORIES = ("upper", "work", "root")
 DEVICES = (Path("/dev/kmsg"), Path("/dev/fuse"))
 JOIN_CGROUPS = 'while [ "$1" != -- ]; do echo $$ > "$1"; shift; done; shift; exec "$@"'
 # What a Kubernetes node needs and containers lack; each line says what is wrong when it is.
+ENTER = """test "$(umask)" = 0027 || echo "umask is $(umask)"; exec sudo -S -p '' sh -s"""
 CHECK = """
 test -w /proc/sys/net/ipv4/ip_forward || echo '/proc/sys is read-only'
 for directory in /sys/fs/cgroup/*/; do test -w "$directory" || echo "$directory is read-only"; done
 findmnt --noheadings --output PROPAGATION / | grep -q shared || echo 'the root mount is not shared'
 grep -q '^MemTotal: *{memory_kib} kB' /proc/meminfo || echo '/proc/meminfo is not its own'
-test "$(umask)" = 0027 || echo "umask is $(umask)"
 """
 
 
@@ -91,9 +91,7 @@ class Node:
             return f"ended while booting; see {self.daemon.log}"
         command = access.ssh_command(self.lab, self.name, "-o", "BatchMode=yes", "-o", "ConnectTimeout=3")
         check = CHECK.format(memory_kib=self.spec.memory_mib * layer.KIB_PER_MIB)
-        done = subprocess.run(
-            [*command, "sudo -S -p '' sh -s"], input=f"{sudo_password}\n{check}", capture_output=True, text=True
-        )
+        done = subprocess.run([*command, ENTER], input=f"{sudo_password}\n{check}", capture_output=True, text=True)
         return (done.stdout or done.stderr).strip() if done.returncode or done.stdout else ""
 
     def memory_used(self) -> int:
