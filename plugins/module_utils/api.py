@@ -64,9 +64,6 @@ API_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "proxy": _option("PROXY", type="str"),
     "impersonate_user": _option("IMPERSONATE_USER", type="str"),
     "impersonate_groups": _option("IMPERSONATE_GROUPS", type="list", elements="str"),
-}
-
-ASSUME_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "assume": {"type": "list", "elements": "str", "choices": ["packages", "runtime", "api"], "default": []},
 }
 
@@ -247,12 +244,8 @@ class ApiClient:
 class ApiModule(AnsibleModule):
     """A module that talks to the API: its options, its secrets kept out of what is printed, its errors put plainly."""
 
-    def __init__(self, argument_spec: dict[str, dict[str, Any]], **settings: Any) -> None:
-        super().__init__(
-            argument_spec={**API_ARGUMENT_SPEC, **ASSUME_ARGUMENT_SPEC, **argument_spec},
-            supports_check_mode=True,
-            **settings,
-        )
+    def __init__(self, argument_spec: dict[str, dict[str, Any]]) -> None:
+        super().__init__(argument_spec={**API_ARGUMENT_SPEC, **argument_spec}, supports_check_mode=True)
 
     @property
     def assumes_api(self) -> bool:

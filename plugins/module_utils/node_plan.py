@@ -98,7 +98,7 @@ class NodePlan:
             if section.patch is not None:
                 place = patch.setdefault("spec", {}) if section.section == TAINTS else metadata
                 place[section.section] = section.patch
-        owned = {**(_owned_sections(self.node)), **{section.section: section.owned for section in self.sections}}
+        owned = {**(owned_sections(self.node)), **{section.section: section.owned for section in self.sections}}
         metadata.setdefault(ANNOTATIONS, {})[OWNED_ANNOTATION] = json.dumps(
             owned, separators=(",", ":"), sort_keys=True
         )
@@ -126,7 +126,11 @@ class NodePlan:
 
 def owned_keys(node: Mapping[str, Any], section: str) -> list[str] | None:
     """The keys of a section that the inventory set on this Node; None if the Node does not say."""
-    return _owned_sections(node).get(section)
+    return owned_sections(node).get(section)
+
+
+def live_taints(node: Mapping[str, Any]) -> list[Taint]:
+    return [_taint(entry) for entry in _taint_entries(node)]
 
 
 def plan_labels(node: Mapping[str, Any], wanted: Mapping[str, str], recorded: Collection[str] = ()) -> SectionPlan:
@@ -140,10 +144,10 @@ def plan_annotations(node: Mapping[str, Any], wanted: Mapping[str, str], recorde
 
 def plan_taints(node: Mapping[str, Any], wanted: Sequence[Taint], recorded: Collection[str] = ()) -> SectionPlan:
     """``spec.taints`` is one list without owners: rebuild it, foreign taints and their times as they were."""
-    live = list((node.get("spec") or {}).get("taints") or [])
+    live = _taint_entries(node)
     cloud = _knows_cloud(node)
     owned_before = owned_keys(node, TAINTS)
-    present = {_taint(entry) for entry in live}
+    present = set(live_taints(node))
     ours = [taint for taint in wanted if not writer(taint.key, cloud)]
     owned = sorted({taint.key for taint in ours})
     stale = {key for key in _formerly_owned(owned_before, recorded) if not writer(key, cloud)}
@@ -259,7 +263,8 @@ def _plan_map(
     )
 
 
-def _owned_sections(node: Mapping[str, Any]) -> dict[str, list[str]]:
+def owned_sections(node: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What the Node says the inventory set on it, by section."""
     text = (node["metadata"].get("annotations") or {}).get(OWNED_ANNOTATION)
     try:
         sections = json.loads(text) if text else {}
@@ -277,6 +282,10 @@ def _formerly_owned(owned_before: list[str] | None, recorded: Collection[str]) -
 def _knows_cloud(node: Mapping[str, Any]) -> bool:
     """A cloud controller that has taken charge of a Node has given it the cloud's name for the machine."""
     return bool((node.get("spec") or {}).get("providerID"))
+
+
+def _taint_entries(node: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list((node.get("spec") or {}).get("taints") or [])
 
 
 def _taint(entry: Mapping[str, str]) -> Taint:
