@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
         for warning in warnings(inventory):
             self._display.warning(warning)
         phases = _load("playbooks/vars/phases.yml")["phases"]
-        return {**result, "changed": False, "ansible_facts": {"groundwork": plan(inventory, phases)}}
+        return {**result, "changed": False, "plan": plan(inventory, phases)}
 
 
 def _read(groups: Mapping[str, Any], hostvars: Mapping[str, Variables]) -> tuple[Inventory, list[Problem]]:

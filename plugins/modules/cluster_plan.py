@@ -12,8 +12,8 @@ short_description: Decide from the inventory alone what the cluster will be
 version_added: 0.1.0
 author: Groundwork founders (@groundwork)
 description:
-  - Reads groups and host variables on the controller, before any machine is reached, and makes the fact C(groundwork)
-    of them, which every role of this collection goes by.
+  - Reads groups and host variables on the controller, before any machine is reached, and makes the plan of them
+    that every role of this collection goes by, as the fact C(groundwork).
   - Refuses an inventory that could not become a cluster, with all its problems at once, each naming the host, the
     variable and the remedy.
   - Refuses a variable that begins like a role of this collection and that no role knows, naming the one probably meant.
@@ -39,11 +39,18 @@ seealso:
 
 EXAMPLES = r"""
 - name: Plan the cluster
-  hosts: kube_control_plane:kube_node
+  hosts: all
   gather_facts: false
   tasks:
     - name: Read the inventory and refuse what cannot work
       groundwork.kube.cluster_plan:
+      register: decided
+      run_once: true
+      tags: [always]
+
+    - name: Share the plan with every host, where the roles look for it
+      ansible.builtin.set_fact:
+        groundwork: "{{ decided.plan }}"
       run_once: true
       tags: [always]
 
@@ -54,43 +61,39 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-ansible_facts:
-  description: The plan, as the fact C(groundwork).
+plan:
+  description: What the cluster will be.
   returned: success
   type: dict
   contains:
-    groundwork:
-      description: What the cluster will be.
+    cluster:
+      description: Its name, API endpoint, networks and version.
       type: dict
-      contains:
-        cluster:
-          description: Its name, API endpoint, networks and version.
-          type: dict
-          sample:
-            name: eco2
-            cni: calico
-            endpoint: api.eco2.internal:6443
-            endpoint_host: api.eco2.internal
-            endpoint_port: 6443
-            endpoint_address: 10.0.1.11
-            pod_subnet: 192.168.0.0/16
-            service_subnet: 10.96.0.0/12
-            dns_domain: cluster.local
-            version: 1.36.4
-            minor: "1.36"
-        nodes:
-          description: Each node by its name, as the filter M(groundwork.kube.topology#filter) makes it.
-          type: dict
-        ports:
-          description: The ports this cluster needs between machines, from each group to each.
-          type: list
-          elements: dict
-          sample: [{port: 6443, protocol: tcp, from: kube_node, to: kube_control_plane, why: Kubernetes API}]
-        api_host:
-          description: The control plane on which modules talk to the API.
-          type: str
-        phases:
-          description: The phases of a run, in order.
-          type: list
-          elements: dict
+      sample:
+        name: eco2
+        cni: calico
+        endpoint: api.eco2.internal:6443
+        endpoint_host: api.eco2.internal
+        endpoint_port: 6443
+        endpoint_address: 10.0.1.11
+        pod_subnet: 192.168.0.0/16
+        service_subnet: 10.96.0.0/12
+        dns_domain: cluster.local
+        version: 1.36.4
+        minor: "1.36"
+    nodes:
+      description: Each node by its name, as the filter P(groundwork.kube.topology#filter) makes it.
+      type: dict
+    ports:
+      description: The ports this cluster needs between machines, from each group to each.
+      type: list
+      elements: dict
+      sample: [{port: 6443, protocol: tcp, from: kube_node, to: kube_control_plane, why: Kubernetes API}]
+    api_host:
+      description: The control plane on which modules talk to the API.
+      type: str
+    phases:
+      description: The phases of a run, in order.
+      type: list
+      elements: dict
 """

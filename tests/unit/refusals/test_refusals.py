@@ -17,17 +17,14 @@ ROOT = Path(__file__).resolve().parents[3]
 CASES = yaml.safe_load(Path(__file__).with_name("refusals.yml").read_text())
 EXAMPLE = yaml.safe_load((ROOT / "inventories/example/hosts.yml").read_text())
 
-PLAYBOOK = [
-    {
-        "name": "Plan, then reach every machine",
-        "hosts": "all",
-        "gather_facts": False,
-        "tasks": [
-            {"name": "Plan", "groundwork.kube.cluster_plan": {}, "run_once": True},
-            {"name": "Reach", "ansible.builtin.ping": {}},
-        ],
-    }
-]
+# Every playbook of the collection begins with this one.
+PLAN = {"name": "Plan", "import_playbook": str(ROOT / "playbooks/plan.yml")}
+REACH = {
+    "name": "Reach",
+    "hosts": "all",
+    "gather_facts": False,
+    "tasks": [{"name": "Reach", "ansible.builtin.ping": {}}],
+}
 
 
 class Run(NamedTuple):
@@ -60,7 +57,7 @@ def play(tmp_path: Path) -> Callable[[dict[str, Any]], Run]:
     ssh.write_text(f'#!/bin/sh\necho "$@" >> {called}\nexit 255\n')
     ssh.chmod(0o755)
     playbook, hosts = tmp_path / "plan.yml", tmp_path / "hosts.yml"
-    playbook.write_text(json.dumps(PLAYBOOK))
+    playbook.write_text(json.dumps([PLAN, REACH]))
     settings = tmp_path / "ansible.cfg"
     settings.write_text(
         f"[defaults]\ncollections_path = {ROOT / 'collections'}\nlocal_tmp = {tmp_path / 'local'}\nnocolor = true\n"
