@@ -1,7 +1,7 @@
 """Container images made of the lab's own binaries, and a registry's storage filled with them.
 
 Layers are uncompressed and few: unpacking images on every node is most of what bringing up a cluster costs here. What
-a tool needs of Debian (libraries, extensions of iptables) is taken from packages, and the layer that holds it is shared.
+a tool needs of Debian (libraries, extensions of iptables) comes from packages, and the layer that holds it is shared.
 """
 
 from __future__ import annotations
