@@ -366,12 +366,13 @@ def _from_official_client(path: str, context_name: str | None) -> dict[str, Any]
 
     resolved = client.Configuration()
     config.load_kube_config(config_file=path, context=context_name, client_configuration=resolved)
+    bearer: str = resolved.auth_settings().get("BearerToken", {}).get("value") or ""
     return {
         "host": resolved.host,
         "ca": _file(resolved.ssl_ca_cert),
         "certificate": _file(resolved.cert_file),
         "key": _file(resolved.key_file),
-        "token": str(resolved.api_key.get("authorization") or "").removeprefix("Bearer ") or None,
+        "token": bearer.removeprefix("Bearer ") or None,
         "verify": resolved.verify_ssl,
         "server_name": resolved.tls_server_name,
         "proxy": resolved.proxy,

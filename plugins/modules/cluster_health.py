@@ -10,8 +10,9 @@ short_description: Wait until Nodes are Ready and workloads are rolled out, and 
 version_added: 0.1.0
 description:
   - Looks at the cluster again and again until every Node is Ready and every workload is rolled out.
-  - While it waits it prints a line whenever something has changed, such as
-    C(9/14 Ready, waiting: k8s-redis (NetworkPluginNotReady\)).
+  - >-
+    While it waits it prints a line whenever something has changed, such as
+    "9/14 Ready, waiting: k8s-redis (NetworkPluginNotReady)".
   - An API that is restarting is waited for too.
 author: Groundwork founders (@groundwork)
 extends_documentation_fragment:
