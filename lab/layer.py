@@ -16,12 +16,15 @@ from lab.access import USER
 from lab.state import NodeSpec
 
 USER_ID = 1000
-INIT = "/usr/local/lib/groundwork-lab/init"
-OWN_PROC = "usr/local/lib/groundwork-lab/proc"
+# Not below /usr: a newer /usr makes systemd do its first-boot updates, on fourteen nodes at once.
+INIT = "/opt/groundwork-lab/init"
+OWN_PROC = "opt/groundwork-lab/proc"
+UPDATED = ("etc/.updated", "var/.updated")
 SESSIONS = ("etc/pam.d/common-session", "etc/pam.d/common-session-noninteractive")
 REPOSITORY_KEY = "etc/apt/keyrings/groundwork-lab.asc"
 KIB_PER_MIB = 1024
-# udev would wake for the host's devices, the timers would reach for the internet, nobody sits at a console.
+# udev would wake for the host's devices, the mounts and modules are the host's too, the timers would reach for the
+# internet, nobody sits at a console.
 MASKED_UNITS = (
     "systemd-udevd.service",
     "systemd-udevd-control.socket",
@@ -30,6 +33,11 @@ MASKED_UNITS = (
     "systemd-udev-trigger.service",
     "systemd-udev-settle.service",
     "systemd-pstore.service",
+    "modprobe@.service",
+    "dev-hugepages.mount",
+    "sys-kernel-config.mount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
     "fstrim.timer",
@@ -90,6 +98,7 @@ def lab_files(
         File(REPOSITORY_KEY, repository_key),
         File("etc/apt/sources.list", f"deb [signed-by=/{REPOSITORY_KEY}] {repository} /\n"),
         File(INIT.lstrip("/"), INIT_SCRIPT, 0o755),
+        *(File(stamp) for stamp in UPDATED),
         *(File(f"etc/systemd/system/{unit}", link="/dev/null") for unit in MASKED_UNITS),
     ]
 

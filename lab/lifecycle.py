@@ -38,15 +38,16 @@ def up(lab: Lab, network_prefix: str, nodes: dict[str, NodeSpec], distribution: 
     """Boot the nodes that do not run, and return when every one of them is entered by ssh."""
     require_root()
     artifacts = Artifacts(load_versions())
+    content, docker_registry = artifacts.mirror, artifacts.binary("docker-registry")
+    debian = f"apt/{distribution or artifacts.versions.debian}/debian/"
     record = _extended_record(lab, network_prefix, nodes, artifacts, distribution)
     raise_inotify_limits()
     lab.write_record(record)
     access.write_client_files(lab, record.nodes.values())
     network.create_bridge(lab, record.host_address)
-    Mirror(lab, record.host_address).start(artifacts.mirror, artifacts.binary("docker-registry"))
+    Mirror(lab, record.host_address).start(content, docker_registry)
     password = access.sudo_password(lab)
-    debian = f"apt/{distribution or artifacts.versions.debian}/debian/"
-    key = (artifacts.mirror / debian / "Release.key").read_text()
+    key = (content / debian / "Release.key").read_text()
     _write_layer(lab, record, password, f"http://{record.host_address}/{debian}", key)
     boot([Node(lab, record, record.nodes[name]) for name in nodes], password, report)
 
@@ -221,16 +222,16 @@ def _watch(waiting: dict[Future[str], Node], total: int, started: float, report:
     failures: dict[str, str] = {}
     pending = set(waiting)
     while pending:
+        names = ", ".join(sorted(waiting[future].name for future in pending))
+        reachable = total - len(pending) - len(failures)
+        report(f"{reachable}/{total} reachable after {elapsed(time.monotonic() - started)}, waiting: {names}")
         done, pending = wait(pending, return_when=FIRST_COMPLETED)
-        more, pending = wait(pending, timeout=PROGRESS_INTERVAL) if pending else (set(), pending)
-        for future in done | more:
-            problem = _outcome(future)
-            if problem:
+        if pending:  # those that are ready within the same second share a line
+            more, pending = wait(pending, timeout=PROGRESS_INTERVAL)
+            done |= more
+        for future in done:
+            if problem := _outcome(future):
                 failures[waiting[future].name] = problem
-        if pending:
-            names = ", ".join(sorted(waiting[future].name for future in pending))
-            reachable = total - len(pending) - len(failures)
-            report(f"{reachable}/{total} reachable after {elapsed(time.monotonic() - started)}, waiting: {names}")
     return failures
 
 
