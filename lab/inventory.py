@@ -48,6 +48,7 @@ def read_nodes(lab: Lab, network: str, inventory: Path, pattern: str = "all") ->
         cwd=lab.checkout,
         env={
             **os.environ,
+            "ANSIBLE_FORCE_COLOR": "0",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
             "GROUNDWORK_LAB": lab.name,
