@@ -314,7 +314,7 @@ class Kubeadm:
 
     def canonical(self, text: str) -> dict[str, str]:
         """The documents as kubeadm understands them: every default filled in, every key in order."""
-        with self._files(text, {}) as files:
+        with self.files(text) as files:
             return split_documents(self.ask("config", "migrate", "--old-config", files.document))
 
     def static_pods(self, text: str, patches: Mapping[str, str]) -> dict[str, str]:
@@ -324,33 +324,23 @@ class Kubeadm:
 
     def kubelet_files(self, text: str, patches: Mapping[str, str]) -> dict[str, str]:
         """The files in /var/lib/kubelet kubeadm would write here: name to text."""
-        documents = dict(split_documents(text))
-        canonical = self.canonical(text)["ClusterConfiguration"]
-        pki = flatten(canonical)["certificatesDir"]
-        # Away from the real directory: on a worker kubeadm takes ca.crt without its key for an external CA.
+        # On a worker kubeadm would take ca.crt without its key for an external authority.
         elsewhere = os.path.join(self.module.tmpdir, "no-pki")
-        documents["ClusterConfiguration"] = re.sub(
-            r"^certificatesDir: .*$", "certificatesDir: " + elsewhere, canonical, flags=re.MULTILINE
-        )
+        documents, pki = self._with(text, certificatesDir=elsewhere)
         made = self._dry_run(documents, patches, "kubelet-start")
         return {
-            name: made[name].replace(elsewhere, pki)
+            name: made[name].replace(elsewhere, pki["certificatesDir"])
             for name in ("config.yaml", "instance-config.yaml", "kubeadm-flags.env")
             if name in made
         }
 
     def apiserver_names(self, text: str) -> list[str]:
         """The names kubeadm would put into the API server's certificate here."""
-        documents = dict(split_documents(text))
-        # Only the names are wanted: the quickest key will do, and it is thrown away.
-        documents["ClusterConfiguration"] = re.sub(
-            r"^encryptionAlgorithm: .*$",
-            "encryptionAlgorithm: ECDSA-P256",
-            self.canonical(text)["ClusterConfiguration"],
-            flags=re.MULTILINE,
-        )
-        text = join_documents(documents)
-        with self._files(text, {}) as files:
+        with self.files("") as files:
+            # Only the names are wanted, not the certificates there are; the quickest key will do.
+            elsewhere = os.path.join(self.module.tmpdir, "no-pki")
+            documents, _former = self._with(text, certificatesDir=elsewhere, encryptionAlgorithm="ECDSA-P256")
+            write(files.document, join_documents(documents))
             for certificate in ("ca", "apiserver"):
                 self.ask(
                     *("init", "phase", "certs", certificate, "--config", files.document, "--dry-run"),
@@ -358,12 +348,20 @@ class Kubeadm:
                 )
             return subject_alternative_names(read(os.path.join(files.output, "apiserver.crt")))
 
+    def _with(self, text: str, **settings: str) -> tuple[dict[str, str], dict[str, str]]:
+        """The documents with top-level settings of ClusterConfiguration replaced, and what these were."""
+        canonical = self.canonical(text)["ClusterConfiguration"]
+        former = {name: flatten(canonical)[name] for name in settings}
+        for name, value in settings.items():
+            canonical = re.sub(rf"^{name}: .*$", f"{name}: {value}", canonical, flags=re.MULTILINE)
+        return {**split_documents(text), "ClusterConfiguration": canonical}, former
+
     def addon_manifest(self, text: str, addon: str) -> str:
-        with self._files(text, {}) as files:
+        with self.files(text) as files:
             return self.ask("init", "phase", "addon", addon, "--config", files.document, "--print-manifest")
 
     def _dry_run(self, documents: Mapping[str, str], patches: Mapping[str, str], *phase: str) -> dict[str, str]:
-        with self._files("", patches) as files:
+        with self.files("", patches) as files:
             # kubeadm takes no --patches beside --config, and the real directory may not hold these patches yet.
             node = self.canonical(join_documents(documents))["InitConfiguration"]
             node = re.sub(r"^patches:\n(?:[ ]+.*\n)+", "", node, flags=re.MULTILINE)
@@ -375,11 +373,11 @@ class Kubeadm:
             )
             return {name: read(os.path.join(files.output, name)) for name in files_below(files.output)}
 
-    def _files(self, text: str, patches: Mapping[str, str]) -> _Files:
-        return _Files(self.module.tmpdir, text, patches)
+    def files(self, text: str, patches: Mapping[str, str] | None = None) -> Files:
+        return Files(self.module.tmpdir, text, patches or {})
 
 
-class _Files:
+class Files:
     """A document, its patches and an output directory, for the time of one question to kubeadm."""
 
     def __init__(self, parent: str, text: str, patches: Mapping[str, str]) -> None:
@@ -393,7 +391,7 @@ class _Files:
         for name, content in patches.items():
             write(os.path.join(self.patches, name), content)
 
-    def __enter__(self) -> _Files:
+    def __enter__(self) -> Files:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -151,8 +151,10 @@ class ControlPlane:
         ]
 
     def _phase(self, *phase: str) -> Callable[[], None]:
+        credentials = () if phase[0] in ("certs", "control-plane") else ("--kubeconfig", k.ADMIN_CONF)
+
         def make() -> None:
-            self.kubeadm.act("init", "phase", *phase, "--config", k.INIT_DOCUMENT)
+            self.kubeadm.act("init", "phase", *phase, "--config", k.INIT_DOCUMENT, *credentials)
 
         return make
 

@@ -10,7 +10,8 @@ module: kubeadm_info
 short_description: Read what kubeadm made of a node
 version_added: 0.1.0
 description:
-  - Reads the version of kubeadm, the node's place in its cluster, the certificates and their ends. It does not ask the API.
+  - Reads the version of kubeadm, the node's place in its cluster, the certificates and their ends.
+  - It does not ask the API.
 author:
   - Groundwork founders (@groundwork)
 attributes:
@@ -50,11 +51,6 @@ ca_cert_hash:
   description: The hash of the cluster's certificate authority; empty on a node of no cluster.
   type: str
   returned: success
-commands:
-  description: Always empty.
-  type: list
-  elements: str
-  returned: always
 """
 
 import typing as t
@@ -94,7 +90,11 @@ def inform(kubeadm: k.Kubeadm) -> dict[str, t.Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec={}, supports_check_mode=True)
-    k.run_with_kubeadm(module, "reading what kubeadm made", inform)
+    try:
+        result = inform(k.Kubeadm(module))
+    except k.KubeadmError as error:
+        module.fail_json(msg=str(error), **error.details)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -154,7 +154,8 @@ def _write(kubeadm: k.Kubeadm, changes: Mapping[str, str], observed: Mapping[str
     k.restart_kubelet(kubeadm)
     raise k.KubeadmError(
         f"the kubelet was not healthy within {timeout} s of {', '.join(changes) or 'a restart'}; "
-        "the former files are back. Look at kubeadm_kubelet_configuration, kubeadm_kubelet_extra_args and kubeadm_reserved.",
+        "the former files are back. Look at kubeadm_kubelet_configuration, kubeadm_kubelet_extra_args "
+        "and kubeadm_reserved.",
         **evidence,
     )
 

@@ -10,7 +10,7 @@ module: kubeadm_reset
 short_description: Take a node out of its cluster with kubeadm, and say what is left on it
 version_added: 0.1.0
 description:
-  - Runs C(kubeadm reset) on a node that has anything of a cluster, and removes what this collection's kubeadm modules wrote.
+  - Runs C(kubeadm reset) on a node that has anything of a cluster, and removes what the other kubeadm modules wrote.
   - Reports what kubeadm leaves behind. It removes none of it, and flushes no firewall rule, whoever made it.
 author:
   - Groundwork founders (@groundwork)
@@ -48,7 +48,7 @@ leftovers:
   type: list
   elements: str
   returned: success
-  sample: ["network interface vxlan.calico", "file /etc/cni/net.d/10-calico.conflist", "112 iptables rules of KUBE chains"]
+  sample: ["network interface vxlan.calico", "112 iptables rules of KUBE chains"]
 """
 
 import os

@@ -100,11 +100,11 @@ def make(kubeadm: k.Kubeadm) -> dict[str, t.Any]:
         }
     key = ""
     if parameters["certificate_key"]:
-        # With the document, or kubeadm would look up the newest version of Kubernetes on the internet.
-        k.write(k.INIT_DOCUMENT, parameters["config"])
-        key = certificate_key(
-            kubeadm.act("init", "phase", "upload-certs", "--upload-certs", "--config", k.INIT_DOCUMENT)
-        )
+        # With a document, or kubeadm would look up the newest version of Kubernetes on the internet.
+        with kubeadm.files(parameters["config"]) as files:
+            key = certificate_key(
+                kubeadm.act("init", "phase", "upload-certs", "--upload-certs", "--config", files.document)
+            )
     token = kubeadm.act("token", "create", "--ttl", parameters["ttl"], "--kubeconfig", k.ADMIN_CONF).strip()
     return {
         "changed": True,
