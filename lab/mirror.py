@@ -38,7 +38,8 @@ class Mirror:
         """Start what does not run."""
         if self._files.pid is None:
             self._files.start(
-                [sys.executable, "-m", "lab.mirror", self.address, content], environment={"PYTHONPATH": sys.path[0]}
+                [sys.executable, "-m", "lab.mirror", self.address, content],
+                environment={"PYTHONPATH": str(self._lab.checkout)},
             )
         if self._registry.pid is None:
             configuration = self._lab.run / "registry.yml"
