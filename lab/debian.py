@@ -64,13 +64,17 @@ def archive() -> str:
 
 
 def make_rootfs(suite: str, architecture: str, directory: Path, log: Log) -> None:
-    """A node's root file system, in a mount namespace so that nothing stays mounted however this ends."""
+    """A node's root file system, made in namespaces: nothing stays mounted and nobody runs on, however this ends."""
     if not KEYRING.exists():
         raise LabError(f"{KEYRING} is needed to verify Debian; type: apt-get install debian-archive-keyring")
     log.run(
         [
             "unshare",
             "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
             "debootstrap",
             "--variant=minbase",
             f"--arch={architecture}",

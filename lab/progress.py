@@ -32,10 +32,17 @@ class Log:
     def run(
         self, command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
     ) -> None:
+        """Run a command that dies with this process: a killed build leaves nobody writing where the next one works."""
         with self.path.open("a") as log:
             print("+", *command, file=log, flush=True)
             status = subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env, cwd=cwd, check=False
+                ["setpriv", "--pdeathsig=KILL", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=env,
+                cwd=cwd,
+                check=False,
             ).returncode
         if status:
             raise LabError(f"{Path(command[0]).name} ended with status {status}")
