@@ -71,5 +71,6 @@ options:
     default: []
 notes:
   - The module needs nothing but Python on the host it runs on. Only a kubeconfig that asks a program or an identity
-    provider for credentials needs the C(kubernetes) library; one in YAML needs C(PyYAML) or C(kubectl).
+    provider for credentials needs the C(kubernetes) library, and one that was not written by kubeadm or kubectl
+    needs C(PyYAML).
 """

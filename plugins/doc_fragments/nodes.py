@@ -10,14 +10,14 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 options:
-  missing_nodes:
+  absent:
     description:
-      - What to do about a node in O(nodes) that the cluster does not have.
-      - V(fail) names it and the nearest existing names, and nothing is written.
-      - V(report) lists it in RV(missing) and goes on with the others.
-    type: str
-    choices: [fail, report]
-    default: fail
+      - Names that the cluster may lack, such as hosts that could not be reached. They are listed in RV(missing).
+      - Any other name in O(nodes) that the cluster lacks is an error that names the nearest existing ones, and nothing
+        is written.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Says what it would do and changes nothing.
@@ -30,7 +30,7 @@ attributes:
   action_group:
     description: Its API options can be set once, in C(module_defaults).
     support: full
-    details: C(group/groundwork.kube.kube).
+    membership: groundwork.kube.kube
 notes:
   - What the inventory set is written on each Node, in the annotation C(groundwork.kube/owned), and for the whole
     cluster in the ConfigMap C(groundwork-nodes) of C(kube-system). What leaves the inventory is removed if it is on the

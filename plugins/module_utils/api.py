@@ -15,7 +15,6 @@ import json
 import os
 import socket
 import ssl
-import subprocess
 import tempfile
 import time
 import traceback
@@ -26,14 +25,16 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 
+from ansible_collections.groundwork.kube.plugins.module_utils import block_yaml
+
 try:
     import yaml
 except ImportError:
     HAS_YAML = False
-    _UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, subprocess.CalledProcessError)
+    _NOT_YAML: type[Exception] = ValueError
 else:
     HAS_YAML = True
-    _UNREADABLE = (OSError, ValueError, subprocess.CalledProcessError, yaml.YAMLError)
+    _NOT_YAML = yaml.YAMLError
 
 ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf"
 USER_KUBECONFIG = "~/.kube/config"
@@ -390,22 +391,13 @@ def _read_kubeconfig(path: str) -> dict[str, Any]:
             "Reading the kubeconfig", f"{path} may not be read by this user; set become"
         ) from error
     try:
-        config = yaml.safe_load(text) if HAS_YAML else _read_with_kubectl(path, text)
-    except _UNREADABLE as error:
-        raise ApiUnreachableError(
-            "Reading the kubeconfig", f"{path} is not understood: {type(error).__name__}"
-        ) from error
+        config = yaml.safe_load(text) if HAS_YAML else block_yaml.load(text)
+    except _NOT_YAML as error:
+        remedy = "" if HAS_YAML else "; without PyYAML only what Kubernetes' own tools wrote is: install python3-yaml"
+        raise ApiUnreachableError("Reading the kubeconfig", f"{path} is not understood{remedy}") from error
     if not isinstance(config, dict):
         raise ApiUnreachableError("Reading the kubeconfig", f"{path} is not a kubeconfig")
     return config
-
-
-def _read_with_kubectl(path: str, text: str) -> Any:
-    """A node has kubectl, but often no Python library for YAML."""
-    if text.lstrip().startswith("{"):
-        return json.loads(text)
-    command = ["kubectl", "config", "view", "--raw", "--output=json", "--kubeconfig=" + path]
-    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
 
 
 def _named(config: Mapping[str, Any], section: str, name: str | None, path: str) -> dict[str, Any]:

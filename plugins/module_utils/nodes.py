@@ -24,7 +24,7 @@ RECORD_NAME = "groundwork-nodes"
 
 NODES_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "nodes": {"type": "dict", "required": True},
-    "missing_nodes": {"type": "str", "choices": ["fail", "report"], "default": "fail"},
+    "absent": {"type": "list", "elements": "str", "default": []},
 }
 
 # A Node is rewritten by its kubelet and by controllers; each attempt reads it anew.
@@ -83,13 +83,13 @@ class _Reconciliation:
 
     def run(self) -> None:
         live = self._read()
-        absent = [name for name in self._names if name not in live]
+        missing = [name for name in self._names if name not in live]
+        self._missing = [name for name in missing if name in self._module.params["absent"]]
+        unknown = [name for name in missing if name not in self._missing]
         if self._module.assumes_api:
-            self._would_be = {name: self._plan({"metadata": {"name": name}}, new=True) for name in absent}
-        elif absent and self._module.params["missing_nodes"] == "fail":
-            self._module.fail_json(msg=_unknown(absent, live), missing=absent)
-        else:
-            self._missing = absent
+            self._would_be = {name: self._plan({"metadata": {"name": name}}, new=True) for name in unknown}
+        elif unknown:
+            self._module.fail_json(msg=_unknown(unknown, live), missing=missing)
         self._plans = {name: self._plan(live[name]) for name in self._names if name in live}
         self._act(live)
         self._exit()

@@ -75,7 +75,7 @@ differing:
   sample:
     - "k8s-redis: label kubernetes.io/os=linus, found 'linux'; the kubelet writes it: correct the inventory"
 missing:
-  description: Nodes of the call that the cluster does not have, with O(missing_nodes=report).
+  description: Names of O(absent) that the cluster does not have.
   returned: success
   type: list
   elements: str

@@ -63,7 +63,7 @@ differing:
   type: list
   elements: str
 missing:
-  description: Nodes of the call that the cluster does not have, with O(missing_nodes=report).
+  description: Names of O(absent) that the cluster does not have.
   returned: success
   type: list
   elements: str

@@ -111,7 +111,7 @@ def test_an_unknown_node_fails_before_anything_is_written(api: Api, call: Call) 
 
 def test_a_node_that_is_known_to_be_missing_does_not_stop_the_others(api: Api, call: Call) -> None:
     api.plant("k8s-redis")
-    result = call("node_labels", nodes={"k8s-redis": REDIS, "k8s-dead": REDIS}, missing_nodes="report")
+    result = call("node_labels", nodes={"k8s-redis": REDIS, "k8s-dead": REDIS}, absent=["k8s-dead", "k8s-alive"])
     assert result["missing"] == ["k8s-dead"]
     assert api.labels("k8s-redis") == REDIS
 
