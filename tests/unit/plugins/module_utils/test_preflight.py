@@ -1,0 +1,351 @@
+"""What preflight catches: one machine changed at a time, and the problem, its host and its remedy expected."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.groundwork.kube.plugins.module_utils.preflight import (
+    Settings,
+    amount,
+    budget,
+    port_problems,
+    problems,
+)
+
+RESERVED = [
+    {"below_mib": 1536, "kube": {"cpu": "50m", "memory": "100Mi"}, "system": {"cpu": "50m", "memory": "80Mi"}},
+    {"below_mib": 10**9, "kube": {"cpu": "70m", "memory": "250Mi"}, "system": {"cpu": "80m", "memory": "150Mi"}},
+]
+
+PLAN: dict[str, Any] = {
+    "cluster": {
+        "pod_subnet": "192.168.0.0/16",
+        "service_subnet": "10.96.0.0/12",
+        "version": "1.36.4",
+        "endpoint": "api.kubernetes.internal:6443",
+    },
+    "nodes": {
+        "master": {"address": "198.51.100.1", "control_plane": True, "etcd": True},
+        "worker": {"address": "198.51.100.2", "control_plane": False, "etcd": False},
+        "redis": {"address": "198.51.100.3", "control_plane": False, "etcd": False},
+    },
+    "ports": [
+        {"port": 6443, "protocol": "tcp", "from": "kube_node", "to": "kube_control_plane", "why": "Kubernetes API"},
+        {"port": 4789, "protocol": "udp", "from": "kube_node", "to": "kube_node", "why": "Calico's VXLAN"},
+    ],
+}
+
+
+def machine(number: int, name: str) -> dict[str, Any]:
+    """A bare machine with nothing wrong."""
+    return {
+        "os": {"id": "debian", "version": "13", "codename": "trixie", "pretty": "Debian GNU/Linux 13 (trixie)"},
+        "architecture": "x86_64",
+        "kernel": "6.12.0",
+        "hostname": name,
+        "machine_id": f"{number:032x}",
+        "clock": {"ahead_at_least": -0.5, "ahead_at_most": 0.5},
+        "memory_mib": 2048,
+        "cpus": 2,
+        "swap": [],
+        "cgroup": {"version": 2},
+        "modules": {"overlay": "built-in", "br_netfilter": "available"},
+        "inotify": {"max_user_instances": 128, "max_user_watches": 65536},
+        "resolver": {"nameservers": ["198.51.100.53"], "upstream_file": False},
+        "addresses": [
+            {"interface": "lo", "address": "127.0.0.1", "prefix": 8},
+            {"interface": "eth0", "address": f"198.51.100.{number}", "prefix": 24},
+            {"interface": "eth0", "address": f"fe80::{number}", "prefix": 64},
+        ],
+        "routes": [
+            {"destination": "0.0.0.0/0", "gateway": "198.51.100.254", "interface": "eth0"},
+            {"destination": "198.51.100.0/24", "gateway": "", "interface": "eth0"},
+        ],
+        "packages": {},
+        "reach": {},
+        "kubeadm": {"admin_conf": False, "kubelet_conf": False, "server": "", "ca_digest": ""},
+        "containerd": {"cgroup_driver": ""},
+    }
+
+
+@pytest.fixture
+def states() -> dict[str, dict[str, Any]]:
+    return {name: machine(number, name) for number, name in enumerate(PLAN["nodes"], start=1)}
+
+
+def settings(**changes: Any) -> Settings:
+    return Settings(reserved=dict.fromkeys(PLAN["nodes"], RESERVED), **changes)
+
+
+def join(state: dict[str, Any], authority: str = "ours") -> None:
+    state["kubeadm"].update(kubelet_conf=True, server="https://api.kubernetes.internal:6443", ca_digest=authority)
+
+
+def test_good_machines_have_no_problem(states: dict[str, Any]) -> None:
+    assert problems(PLAN, states, settings()) == []
+
+
+def test_a_machine_that_does_not_answer_is_not_judged(states: dict[str, Any]) -> None:
+    del states["redis"]
+
+    assert problems(PLAN, states, settings()) == []
+
+
+def test_a_worker_may_be_smaller_than_a_control_plane(states: dict[str, Any]) -> None:
+    states["redis"].update(memory_mib=1024, cpus=1)
+
+    assert problems(PLAN, states, settings()) == []
+
+
+Change = Callable[[dict[str, Any]], None]
+
+
+def put(path: str, value: Any) -> Change:
+    """Change one value of a reading."""
+
+    def change(state: dict[str, Any]) -> None:
+        *tables, last = path.split("/")
+        for table in tables:
+            state = state[table]
+        state[last] = value
+
+    return change
+
+
+WRONG: dict[str, tuple[str, Change, str, str]] = {
+    "an old Debian": (
+        "worker",
+        put("os", {"id": "debian", "version": "11", "codename": "bullseye", "pretty": "Debian GNU/Linux 11"}),
+        "Debian GNU/Linux 11 is not supported",
+        "preflight_allow_unsupported_os",
+    ),
+    "a strange architecture": ("worker", put("architecture", "riscv64"), "riscv64", "x86_64 or aarch64"),
+    "one CPU": ("master", put("cpus", 1), "needs 2, and this has 1", "larger"),
+    "too little memory": ("master", put("memory_mib", 1699), "needs 1700 MiB, and this has 1699", "larger"),
+    "no memory left": ("worker", put("memory_mib", 256), "24 too few", "preflight_daemonsets"),
+    "swap": ("worker", put("swap", ["/dev/vda2"]), "/dev/vda2 is in use", "preflight_swap: absent"),
+    "a kernel without modules": (
+        "worker",
+        put("modules", {"overlay": "missing", "br_netfilter": "missing"}),
+        "kernel 6.12.0 has no overlay, br_netfilter",
+        "linux-modules-extra",
+    ),
+    "cgroup v1": ("worker", put("cgroup", {"version": 1}), "cgroup v1", "failCgroupV1: false"),
+    "few inotify instances": ("worker", put("inotify/max_user_instances", 64), "is 64", "sysctl -w fs.inotify"),
+    "few inotify watches": ("worker", put("inotify/max_user_watches", 1024), "is 1024", "524288"),
+    "a resolver loop": ("worker", put("resolver/nameservers", ["127.0.0.53"]), "127.0.0.53", "resolvConf"),
+    "an address elsewhere": (
+        "worker",
+        put("addresses", [{"interface": "eth0", "address": "203.0.113.9", "prefix": 24}]),
+        "198.51.100.2 is on no interface of this machine (203.0.113.9 on eth0)",
+        "kubeadm_node_address",
+    ),
+    "a route into the pods": (
+        "worker",
+        put("routes", [{"destination": "192.168.7.0/24", "gateway": "", "interface": "docker0"}]),
+        "192.168.0.0/16 overlaps the route to 192.168.7.0/24 by docker0",
+        "give kubeadm_pod_subnet a network that no machine uses",
+    ),
+    "a dead mirror": (
+        "worker",
+        put("reach", {"http://mirror.example/": {"status": 0, "error": "timed out"}}),
+        "timed out",
+        "start the mirror",
+    ),
+    "a wrong path of a mirror": (
+        "worker",
+        put("reach", {"http://mirror.example/x": {"status": 404, "error": ""}}),
+        "status 404",
+        "URL",
+    ),
+    "a newer kubelet": (
+        "worker",
+        put("packages", {"kubelet": "1.37.1-1.1"}),
+        "kubelet 1.37.1-1.1 is installed, newer than the 1.36.4",
+        "set kubeadm_version to 1.37 or newer",
+    ),
+    "an old containerd": ("worker", put("packages", {"containerd": "1.7.24~ds1-6"}), "Kubernetes wants 2", "vendor"),
+    "a clock ahead": (
+        "worker",
+        put("clock", {"ahead_at_least": 59.0, "ahead_at_most": 61.0}),
+        "at least 59 s ahead",
+        "synchronise",
+    ),
+    "a clock behind": (
+        "worker",
+        put("clock", {"ahead_at_least": -61.0, "ahead_at_most": -30.0}),
+        "at least 30 s behind",
+        "synchronise",
+    ),
+    "a foreign node": ("worker", join, "a node of https://api.kubernetes.internal:6443", "reset.yml with --limit worker"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_it_is_caught_on_its_host_with_a_remedy(states: dict[str, Any], what: str) -> None:
+    host, change, said, remedy = WRONG[what]
+    change(states[host])
+
+    found = problems(PLAN, states, settings())
+
+    assert [problem.host for problem in found] == [host], found
+    assert said in found[0].problem
+    assert remedy in found[0].remedy
+
+
+def test_everything_wrong_is_told_at_once(states: dict[str, Any]) -> None:
+    for host, change, _said, _remedy in WRONG.values():
+        change(states[host])
+
+    assert len(problems(PLAN, states, settings())) >= 15
+
+
+def test_clones_name_each_other(states: dict[str, Any]) -> None:
+    states["redis"]["machine_id"] = states["worker"]["machine_id"]
+    states["redis"]["hostname"] = states["worker"]["hostname"]
+
+    found = problems(PLAN, states, settings())
+
+    assert [(problem.host, problem.variable) for problem in found] == [
+        ("worker", "host name"),
+        ("redis", "host name"),
+        ("worker", "machine-id"),
+        ("redis", "machine-id"),
+    ]
+    assert "also that of redis" in found[0].problem
+
+
+def test_a_slow_reading_is_no_skew(states: dict[str, Any]) -> None:
+    states["worker"]["clock"] = {"ahead_at_least": -20.0, "ahead_at_most": 0.1}
+
+    assert problems(PLAN, states, settings()) == []
+
+
+def test_all_clocks_may_differ_from_the_controllers(states: dict[str, Any]) -> None:
+    for state in states.values():
+        state["clock"] = {"ahead_at_least": 299.0, "ahead_at_most": 300.0}
+
+    assert problems(PLAN, states, settings()) == []
+
+
+def test_a_member_may_have_the_clusters_own_routes(states: dict[str, Any]) -> None:
+    for state in states.values():
+        join(state)
+        state["routes"].append({"destination": "192.168.7.0/26", "gateway": "", "interface": "vxlan.calico"})
+    states["master"]["kubeadm"]["admin_conf"] = True
+
+    assert problems(PLAN, states, settings()) == []
+
+
+def test_a_node_of_another_cluster_is_told_by_its_authority(states: dict[str, Any]) -> None:
+    for state in states.values():
+        join(state)
+    states["master"]["kubeadm"]["admin_conf"] = True
+    join(states["redis"], "theirs")
+
+    assert [(problem.host, problem.variable) for problem in problems(PLAN, states, settings())] == [
+        ("redis", "/etc/kubernetes/pki/ca.crt")
+    ]
+
+
+def test_a_member_two_minors_behind_is_told_the_next_step(states: dict[str, Any]) -> None:
+    join(states["master"])
+    states["master"]["kubeadm"]["admin_conf"] = True
+    states["master"]["packages"] = {"kubelet": "1.34.2-1.1"}
+
+    assert "set kubeadm_version to a version of 1.35 first" in problems(PLAN, states, settings())[0].remedy
+
+
+def test_kubelet_settings_of_the_inventory_are_respected(states: dict[str, Any]) -> None:
+    states["worker"].update(swap=["/dev/vda2"], cgroup={"version": 1})
+    states["worker"]["resolver"]["nameservers"] = ["127.0.0.1"]
+    kubelet = {"failSwapOn": False, "failCgroupV1": False, "resolvConf": "/etc/upstream.conf"}
+
+    assert problems(PLAN, states, settings(hosts={"worker": {"kubeadm_kubelet_configuration": kubelet}})) == []
+
+
+def test_cgroup_drivers_that_disagree_are_told(states: dict[str, Any]) -> None:
+    kubelet = {"cgroupDriver": "cgroupfs"}
+
+    found = problems(PLAN, states, settings(hosts={"worker": {"kubeadm_kubelet_configuration": kubelet}}))
+
+    assert found[0].problem == "containerd would use systemd and the kubelet cgroupfs"
+
+
+def test_debians_own_containerd_is_refused_before_it_is_installed(states: dict[str, Any]) -> None:
+    found = problems(PLAN, states, settings(hosts={"worker": {"containerd_package_source": "distribution"}}))
+
+    assert "has containerd 1.7" in found[0].problem
+
+
+@pytest.mark.parametrize("described", ["eth0", "198.51.100.0/24"])
+def test_an_address_may_be_described(states: dict[str, Any], described: str) -> None:
+    plan = copy.deepcopy(PLAN)
+    plan["nodes"]["worker"]["address"] = None
+
+    assert problems(plan, states, settings(hosts={"worker": {"kubeadm_node_address": described}})) == []
+    found = problems(plan, states, settings(hosts={"worker": {"kubeadm_node_address": "eth7"}}))
+    assert "eth7 matches no address" in found[0].problem
+
+
+def test_the_budget_adds_up(states: dict[str, Any]) -> None:
+    states["redis"]["memory_mib"] = 1024
+    daemonsets = ({"name": "calico-node", "cpu": "250m"}, {"name": "logs", "cpu": 0.1, "memory": "64Mi"})
+
+    rows = {row["host"]: row for row in budget(PLAN, states, settings(daemonsets=daemonsets))}
+
+    assert rows["redis"] == {
+        "host": "redis",
+        "memory_mib": 1024,
+        "reserved_mib": 280,
+        "daemonsets_mib": 64,
+        "left_mib": 680,
+        "cpu_millicores": 2000,
+        "reserved_millicores": 100,
+        "daemonsets_millicores": 350,
+        "left_millicores": 1550,
+    }
+    assert rows["worker"]["reserved_mib"] == 500
+
+
+@pytest.mark.parametrize(("text", "value"), [("250m", 0.25), ("100Mi", 100 * 2**20), ("2", 2), (1.5, 1.5), ("1G", 1e9)])
+def test_quantities_are_read_as_kubernetes_does(text: Any, value: float) -> None:
+    assert amount(text) == value
+
+
+def test_what_is_no_quantity_is_refused() -> None:
+    with pytest.raises(ValueError, match="100MB"):
+        amount("100MB")
+
+
+def closed(host: str, port: int, protocol: str, reason: str) -> dict[str, Any]:
+    why = next(row["why"] for row in PLAN["ports"] if row["port"] == port)
+    return {"host": host, "address": "198.51.100.1", "port": port, "protocol": protocol, "why": why, "reason": reason}
+
+
+def test_a_shut_port_is_told_with_the_rule_to_add() -> None:
+    found = port_problems(PLAN, {"worker": [closed("master", 6443, "tcp", "timed out")]}, {}, frozenset())
+
+    assert str(found[0]) == (
+        "worker: port 6443/tcp: (Kubernetes API) of master, 198.51.100.1, cannot be reached: timed out. "
+        "Remedy: let 6443/tcp in from the group kube_node to the group kube_control_plane, "
+        "in the machines' firewall and in the security group."
+    )
+
+
+def test_a_member_that_refuses_was_reached() -> None:
+    refused = {"worker": [closed("master", 6443, "tcp", "refused")]}
+
+    assert port_problems(PLAN, refused, {}, frozenset({"master"})) == []
+    assert len(port_problems(PLAN, refused, {}, frozenset())) == 1
+
+
+def test_a_datagram_port_with_an_owner_proves_nothing() -> None:
+    silent = {"worker": [closed("redis", 4789, "udp", "timed out")]}
+
+    assert port_problems(PLAN, silent, {"redis": [{"port": 4789, "protocol": "udp"}]}, frozenset()) == []
+    assert len(port_problems(PLAN, silent, {"redis": []}, frozenset())) == 1
