@@ -71,8 +71,10 @@ def _judge(
     )
     if options["report"]:
         show(table(budget))
-    result = {"changed": False, "problems": [asdict(problem) for problem in found], "budget": budget}
-    if found:
+    result: dict[str, Any] = {"changed": False, "problems": [asdict(problem) for problem in found]}
+    if not found:
+        result["budget"] = budget
+    else:
         lines = topology.summary(found)
         count = "one problem" if len(lines) == 1 else f"{len(lines)} problems"
         result["failed"] = True

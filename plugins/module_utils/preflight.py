@@ -282,8 +282,9 @@ def _described(description: str, address: Mapping[str, Any]) -> bool:
 
 
 def _listed(addresses: list[Mapping[str, Any]]) -> str:
-    usable = [one for one in addresses if one["interface"] != "lo"]
-    return ", ".join(f"{one['address']} on {one['interface']}" for one in usable) or "it has none"
+    parsed = [(one, ipaddress.ip_address(one["address"])) for one in addresses]
+    usable = [one for one, address in parsed if not address.is_loopback and not address.is_link_local]
+    return _some([f"{one['address']} on {one['interface']}" for one in usable]) or "it has none"
 
 
 def _networks(machine: Machine) -> Iterator[Problem]:

@@ -65,7 +65,7 @@ problems:
   elements: dict
 budget:
   description: What each machine has, what is reserved, what the DaemonSets request, and what is left.
-  returned: always
+  returned: success
   type: list
   elements: dict
   sample:
