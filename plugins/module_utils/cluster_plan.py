@@ -53,6 +53,7 @@ PER_NODE: dict[str, Any] = {
     "kubeadm_kubelet_configuration": {},
     "kubeadm_kubelet_extra_args": [],
     "kubeadm_apt_repository": None,
+    "kubeadm_cgroup_driver": None,
     "containerd_cgroup_driver": "systemd",
     "containerd_version": None,
     "containerd_registry_mirrors": {},
@@ -693,11 +694,13 @@ def _cgroup_driver(inventory: Inventory) -> Iterator[Problem]:
         elif runtime not in ("systemd", "cgroupfs"):
             meant = nearest(runtime, ("systemd", "cgroupfs")) or "systemd"
             yield Problem(host, "containerd_cgroup_driver", f"{runtime!r} is not known", f"write {meant}")
-        elif kubelet.get("cgroupDriver", runtime) != runtime:
+        elif (
+            driver := kubelet.get("cgroupDriver") or inventory.own(host, "kubeadm_cgroup_driver") or runtime
+        ) != runtime:
             yield Problem(
                 host,
                 "containerd_cgroup_driver",
-                f"is {runtime}, and the kubelet's cgroupDriver is {kubelet['cgroupDriver']}",
+                f"is {runtime}, and the kubelet's cgroupDriver is {driver}",
                 "make both the same; systemd is right wherever systemd runs",
             )
 
