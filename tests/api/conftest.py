@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,10 @@ import pytest
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient
 from ansible_collections.groundwork.kube.plugins.module_utils.nodes import NODES, RECORD_NAME, RECORD_NAMESPACE
 from lab.api import ApiServer
+
+REPOSITORY = Path(__file__).parents[2]
+
+Play = Callable[..., "subprocess.Popen[str]"]
 
 
 class Api:
@@ -76,3 +84,30 @@ def call(api: Api, run_module: Callable[..., dict[str, Any]]) -> Callable[..., d
         return run_module(module, {"kubeconfig": str(api.kubeconfig), **options}, check=check, diff=diff)
 
     return call
+
+
+@pytest.fixture
+def play(api: Api, tmp_path: Path) -> Play:
+    """Start a play on this machine, as a user would, with the server's kubeconfig in the environment."""
+
+    def play(tasks: list[dict[str, Any]], *arguments: str, **variables: Any) -> subprocess.Popen[str]:
+        playbook = tmp_path / "play.json"
+        hosts = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks, "vars": variables}
+        playbook.write_text(json.dumps([hosts]))
+        return subprocess.Popen(
+            [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", *arguments, playbook],
+            env={
+                **os.environ,
+                "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "collections"),
+                "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
+                "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
+                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+                "ANSIBLE_NOCOLOR": "1",
+                "K8S_AUTH_KUBECONFIG": str(api.kubeconfig),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return play

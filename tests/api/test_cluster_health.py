@@ -3,21 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.conftest import Api, Play
 
 Call = Callable[..., dict[str, Any]]
 
-REPOSITORY = Path(__file__).parents[2]
 NO_NETWORK = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady "
     "message:Network plugin returns error: cni plugin not initialized"
@@ -104,33 +98,12 @@ def test_an_api_that_does_not_answer_yet_is_waited_for(call: Call) -> None:
     assert "does not answer" in seen["summary"]
 
 
-def play(directory: Path, task: dict[str, Any]) -> subprocess.Popen[str]:
-    """A play of one task on this machine, as a user would run it."""
-    playbook = directory / "play.json"
-    hosts = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": [task]}
-    playbook.write_text(json.dumps([hosts]))
-    return subprocess.Popen(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", playbook],
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "collections"),
-            "ANSIBLE_LOCAL_TEMP": str(directory / "local"),
-            "ANSIBLE_REMOTE_TEMP": str(directory / "remote"),
-            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-            "ANSIBLE_NOCOLOR": "1",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def test_a_play_prints_each_change_while_it_waits_and_ends_when_all_is_well(api: Api, tmp_path: Path) -> None:
+def test_a_play_prints_each_change_while_it_waits_and_ends_when_all_is_well(api: Api, play: Play) -> None:
     for name in ("k8s-master", "k8s-redis"):
         api.plant(name)
         set_ready(api, name, "False", "KubeletNotReady", NO_NETWORK)
-    wait = {"kubeconfig": str(api.kubeconfig), "nodes": ["k8s-master", "k8s-redis"], "interval": 0, "timeout": 300}
-    running = play(tmp_path, {"groundwork.kube.cluster_health": wait})
+    wait = {"nodes": ["k8s-master", "k8s-redis"], "interval": 0, "timeout": 300}
+    running = play([{"groundwork.kube.cluster_health": wait}])
     assert running.stdout
     lines = []
     for line in running.stdout:
@@ -146,11 +119,10 @@ def test_a_play_prints_each_change_while_it_waits_and_ends_when_all_is_well(api:
     ]
 
 
-def test_a_play_that_gives_up_says_what_was_last_seen_of_each_node(api: Api, tmp_path: Path) -> None:
+def test_a_play_that_gives_up_says_what_was_last_seen_of_each_node(api: Api, play: Play) -> None:
     api.plant("k8s-redis")
     set_ready(api, "k8s-redis", "False", "KubeletNotReady", NO_NETWORK)
-    wait = {"kubeconfig": str(api.kubeconfig), "nodes": ["k8s-redis", "k8s-gone"], "timeout": 0}
-    running = play(tmp_path, {"groundwork.kube.cluster_health": wait})
+    running = play([{"groundwork.kube.cluster_health": {"nodes": ["k8s-redis", "k8s-gone"], "timeout": 0}}])
     output, _ = running.communicate()
     assert running.returncode == 2
     assert "0/2 Ready" in output
