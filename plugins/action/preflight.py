@@ -32,7 +32,6 @@ class ActionModule(ActionBase):
         _validation, options = self.validate_argument_spec(
             argument_spec={
                 "allow_unsupported_os": {"type": "bool", "default": False},
-                "swap": {"type": "str", "choices": ["refuse", "absent", "ignore"], "default": "refuse"},
                 "time_skew_seconds": {"type": "float", "default": 2},
                 "daemonsets": {"type": "list", "elements": "dict", "default": []},
                 "report": {"type": "bool", "default": False},
@@ -65,10 +64,11 @@ def _judge(
         raise AnsibleError(f"kubeadm_reserved or preflight_daemonsets: {error}.") from error
     found += preflight.port_problems(
         plan,
-        _of_each(variables, "_preflight_probe", "closed"),
-        _of_each(variables, "_preflight_listen", "served"),
+        _of_each(variables, "_preflight_probe", "closed", []),
+        _of_each(variables, "_preflight_listen", "served", []),
         members,
     )
+    found += preflight.url_problems(_of_each(variables, "_preflight_probe", "answers", {}))
     if options["report"]:
         show(table(budget))
     result: dict[str, Any] = {"changed": False, "problems": [asdict(problem) for problem in found]}
@@ -86,7 +86,6 @@ def _settings(options: Mapping[str, Any], variables: Mapping[str, Mapping[str, A
     reserved = yaml_load(_KUBEADM_DEFAULTS.read_text())["kubeadm_reserved"]
     return Settings(
         allow_unsupported_os=options["allow_unsupported_os"],
-        swap=options["swap"],
         time_skew_seconds=options["time_skew_seconds"],
         daemonsets=tuple(options["daemonsets"]),
         reserved={host: of_host.get("kubeadm_reserved", reserved) for host, of_host in variables.items()},
@@ -97,9 +96,9 @@ def _settings(options: Mapping[str, Any], variables: Mapping[str, Mapping[str, A
     )
 
 
-def _of_each(variables: Mapping[str, Mapping[str, Any]], name: str, key: str) -> dict[str, list[dict[str, Any]]]:
+def _of_each(variables: Mapping[str, Mapping[str, Any]], name: str, key: str, nothing: Any) -> dict[str, Any]:
     """What a registered result says on each host; it says nothing where its task was skipped."""
-    return {host: list(of_host.get(name, {}).get(key, [])) for host, of_host in variables.items()}
+    return {host: of_host.get(name, {}).get(key, nothing) for host, of_host in variables.items()}
 
 
 def table(budget: list[dict[str, Any]]) -> list[str]:

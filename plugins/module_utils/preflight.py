@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,7 @@ HOST_VARIABLES: dict[str, Any] = {
     "containerd_package_source": "vendor",
     "kubeadm_kubelet_configuration": {},
     "kubeadm_node_address": "",
+    "kubeadm_swap": "absent",
 }
 
 _UNITS = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
@@ -52,10 +53,9 @@ class Settings:
     """How strict to be, and what the inventory says of single hosts."""
 
     allow_unsupported_os: bool = False
-    swap: str = "refuse"
     time_skew_seconds: float = 2.0
     daemonsets: tuple[Mapping[str, Any], ...] = ()
-    reserved: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    reserved: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of(self, host: str, variable: str) -> Any:
@@ -191,12 +191,12 @@ def _size(machine: Machine) -> Iterator[Problem]:
 
 
 def _swap(machine: Machine) -> Iterator[Problem]:
-    if machine.state["swap"] and machine.settings.swap == "refuse" and machine.kubelet.get("failSwapOn", True):
+    stays = machine.settings.of(machine.name, "kubeadm_swap") == "ignore"
+    if machine.state["swap"] and stays and machine.kubelet.get("failSwapOn", True):
         yield machine.problem(
-            "swap",
+            "kubeadm_swap",
             f"{', '.join(machine.state['swap'])} is in use, with which the kubelet does not start",
-            "let Groundwork switch it off with preflight_swap: absent, "
-            "or set failSwapOn: false in kubeadm_kubelet_configuration",
+            "set kubeadm_swap: absent, or failSwapOn: false in kubeadm_kubelet_configuration",
         )
 
 
@@ -318,18 +318,6 @@ def _own_networks(state: State, subnet: ipaddress.IPv4Network | ipaddress.IPv6Ne
             continue
         if destination.overlaps(subnet):
             yield f"the route to {destination} by {route['interface'] or route['gateway']}"
-
-
-def _reach(machine: Machine) -> Iterator[Problem]:
-    for url, answer in machine.state["reach"].items():
-        # 401 is how a registry greets; 404 and 5xx are how a wrong path or a dead server do.
-        if answer["error"] or answer["status"] == 404 or answer["status"] >= 500:
-            yield machine.problem(
-                url,
-                f"cannot be used from here: {answer['error'] or 'status ' + str(answer['status'])}",
-                "correct the mirror's URL, start the mirror, or let this machine reach it "
-                "(firewall, security group, route, name)",
-            )
 
 
 def _versions(machine: Machine) -> Iterator[Problem]:
@@ -476,14 +464,30 @@ _HOST_CHECKS: tuple[Callable[[Machine], Iterator[Problem]], ...] = (
     _resolver,
     _address,
     _networks,
-    _reach,
     _versions,
     _containerd,
 )
 _CLUSTER_CHECKS: tuple[Callable[[list[Machine]], Iterator[Problem]], ...] = (_skew, _twins, _leftovers)
 
 
-# Ports
+# Ports and mirrors
+
+
+def url_problems(answers: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[Problem]:
+    """What each host was told by the mirrors it will need."""
+    return [
+        Problem(
+            host,
+            url,
+            f"cannot be used from here: {answer['error'] or 'status ' + str(answer['status'])}",
+            "correct the mirror's URL, start the mirror, or let this machine reach it "
+            "(firewall, security group, route, name)",
+        )
+        for host, of_host in answers.items()
+        for url, answer in of_host.items()
+        # 401 is how a registry greets; 404 and 5xx are how a wrong path and a dead server do.
+        if answer["error"] or answer["status"] == 404 or answer["status"] >= 500
+    ]
 
 
 def port_problems(

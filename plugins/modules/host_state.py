@@ -30,17 +30,6 @@ options:
     type: list
     elements: str
     default: [overlay, br_netfilter]
-  reach:
-    description:
-      - URLs to ask for, all at once, each for as long as O(reach_timeout).
-      - Any answer counts as reached, and its status is told.
-    type: list
-    elements: str
-    default: []
-  reach_timeout:
-    description: Seconds to wait for each of O(reach).
-    type: float
-    default: 3
   root:
     description: The tree to read, for the image of a machine.
     type: path
@@ -163,19 +152,10 @@ containerd:
     - The C(cgroup_driver) that containerd's configuration asks for, and C(config_digest), the SHA-256 of that file.
   returned: success
   type: dict
-reach:
-  description: Of each of O(reach) the HTTP C(status), or 0 and the C(error).
-  returned: success
-  type: dict
-  sample: {"https://registry.k8s.io/v2/": {status: 200, error: ""}}
 """
 
-import http.client
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -199,28 +179,6 @@ def services(module: AnsibleModule, names: list[str]) -> dict[str, str]:
     return found
 
 
-def ask(url: str, timeout: float) -> dict[str, Any]:
-    """Ask for a URL without following where it points to: that somebody answers is all we want to know."""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    try:
-        connection = kind(parts.hostname or "", parts.port, timeout=timeout)
-        try:
-            connection.request("HEAD", parts.path or "/")
-            return {"status": connection.getresponse().status, "error": ""}
-        finally:
-            connection.close()
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        return {"status": 0, "error": str(error) or type(error).__name__}
-
-
-def reach(urls: list[str], timeout: float) -> dict[str, dict[str, Any]]:
-    if not urls:
-        return {}
-    with ThreadPoolExecutor(max_workers=len(urls)) as pool:
-        return dict(zip(urls, pool.map(lambda url: ask(url, timeout), urls)))
-
-
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
@@ -240,8 +198,6 @@ def main() -> None:
             },
             "services": {"type": "list", "elements": "str", "default": ["containerd", "kubelet"]},
             "modules": {"type": "list", "elements": "str", "default": ["overlay", "br_netfilter"]},
-            "reach": {"type": "list", "elements": "str", "default": []},
-            "reach_timeout": {"type": "float", "default": 3},
             "root": {"type": "path", "default": "/"},
         },
         supports_check_mode=True,
@@ -258,7 +214,6 @@ def main() -> None:
         packages={name: package.version for name, package in packages.items()},
         holds=sorted(name for name, package in packages.items() if package.held),
         services=services(module, wanted["services"]),
-        reach=reach(wanted["reach"], wanted["reach_timeout"]),
         time=time.time(),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: port_probe
-short_description: Try from this machine which ports of others are let through
+short_description: Try from this machine which ports of others are let through, and which URLs answer
 version_added: 0.1.0
 description:
   - Dials a list of ports, all at once. A TCP port is open when it accepts a connection, a UDP port when it sends a
@@ -19,7 +19,7 @@ options:
     description: What to dial.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       host:
         description: The machine's name.
@@ -42,8 +42,15 @@ options:
         description: What the port is for.
         type: str
         default: ""
+  urls:
+    description:
+      - URLs to ask for. That somebody answers is all there is to know, so that certificates are not verified
+        and redirections are not followed.
+    type: list
+    elements: str
+    default: []
   timeout:
-    description: Seconds to wait for each port.
+    description: Seconds to wait for each of them.
     type: float
     default: 5
 attributes:
@@ -73,12 +80,20 @@ closed:
   type: list
   elements: dict
   sample: [{host: k8s-master, address: 192.0.2.10, port: 6443, protocol: tcp, why: Kubernetes API, reason: timed out}]
+answers:
+  description: Of each of O(urls) the HTTP C(status), or 0 and the C(error).
+  returned: success
+  type: dict
+  sample: {"https://registry.k8s.io/v2/": {status: 200, error: ""}}
 """
 
+import http.client
 import os
 import socket
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -120,13 +135,39 @@ def reason(target: dict[str, Any], timeout: float) -> str:
     return ""
 
 
+def _connection(scheme: str, netloc: str, timeout: float) -> http.client.HTTPConnection:
+    if scheme != "https":
+        return http.client.HTTPConnection(netloc, timeout=timeout)
+    # The authority behind a mirror's certificate may be one that this machine is yet to be told of.
+    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anyone.check_hostname = False
+    anyone.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(netloc, timeout=timeout, context=anyone)
+
+
+def ask(url: str, timeout: float) -> dict[str, Any]:
+    """What a server says to a URL."""
+    parts = urlsplit(url)
+    try:
+        connection = _connection(parts.scheme, parts.netloc.rsplit("@", 1)[-1], timeout)
+        try:
+            connection.request("HEAD", parts.path or "/")
+            return {"status": connection.getresponse().status, "error": ""}
+        finally:
+            connection.close()
+    except socket.timeout:
+        return {"status": 0, "error": "timed out"}
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return {"status": 0, "error": getattr(error, "strerror", None) or str(error) or type(error).__name__}
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "targets": {
                 "type": "list",
                 "elements": "dict",
-                "required": True,
+                "default": [],
                 "options": {
                     "host": {"type": "str", "required": True},
                     "address": {"type": "str", "required": True},
@@ -135,15 +176,17 @@ def main() -> None:
                     "why": {"type": "str", "default": ""},
                 },
             },
+            "urls": {"type": "list", "elements": "str", "default": []},
             "timeout": {"type": "float", "default": 5},
         },
         supports_check_mode=True,
     )
-    targets = module.params["targets"]
+    targets, urls, timeout = (module.params[name] for name in ("targets", "urls", "timeout"))
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        reasons = list(pool.map(lambda target: reason(target, module.params["timeout"]), targets))
+        reasons = pool.map(lambda target: reason(target, timeout), targets)
+        answers = dict(zip(urls, pool.map(lambda url: ask(url, timeout), urls)))
     closed = [{**target, "reason": why} for target, why in zip(targets, reasons) if why]
-    module.exit_json(changed=False, open_ports=len(targets) - len(closed), closed=closed)
+    module.exit_json(changed=False, open_ports=len(targets) - len(closed), closed=closed, answers=answers)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,6 @@ options:
     description: Lets operating systems pass that Groundwork does not know.
     type: bool
     default: false
-  swap:
-    description: With V(refuse), swap in use is a problem, unless the kubelet is told to bear it.
-    type: str
-    choices: [refuse, absent, ignore]
-    default: refuse
   time_skew_seconds:
     description: How far a machine's clock may be from the others'.
     type: float

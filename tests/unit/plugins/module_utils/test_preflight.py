@@ -14,9 +14,10 @@ from ansible_collections.groundwork.kube.plugins.module_utils.preflight import (
     budget,
     port_problems,
     problems,
+    url_problems,
 )
 
-RESERVED = [
+RESERVED: list[dict[str, Any]] = [
     {"below_mib": 1536, "kube": {"cpu": "50m", "memory": "100Mi"}, "system": {"cpu": "50m", "memory": "80Mi"}},
     {"below_mib": 10**9, "kube": {"cpu": "70m", "memory": "250Mi"}, "system": {"cpu": "80m", "memory": "150Mi"}},
 ]
@@ -66,7 +67,6 @@ def machine(number: int, name: str) -> dict[str, Any]:
             {"destination": "198.51.100.0/24", "gateway": "", "interface": "eth0"},
         ],
         "packages": {},
-        "reach": {},
         "kubeadm": {"admin_conf": False, "kubelet_conf": False, "server": "", "ca_digest": ""},
         "containerd": {"cgroup_driver": ""},
     }
@@ -127,7 +127,6 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
     "one CPU": ("master", put("cpus", 1), "needs 2, and this has 1", "larger"),
     "too little memory": ("master", put("memory_mib", 1699), "needs 1700 MiB, and this has 1699", "larger"),
     "no memory left": ("worker", put("memory_mib", 256), "24 too few", "preflight_daemonsets"),
-    "swap": ("worker", put("swap", ["/dev/vda2"]), "/dev/vda2 is in use", "preflight_swap: absent"),
     "a kernel without modules": (
         "worker",
         put("modules", {"overlay": "missing", "br_netfilter": "missing"}),
@@ -150,18 +149,6 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
         "192.168.0.0/16 overlaps the route to 192.168.7.0/24 by docker0",
         "give kubeadm_pod_subnet a network that no machine uses",
     ),
-    "a dead mirror": (
-        "worker",
-        put("reach", {"http://mirror.example/": {"status": 0, "error": "timed out"}}),
-        "timed out",
-        "start the mirror",
-    ),
-    "a wrong path of a mirror": (
-        "worker",
-        put("reach", {"http://mirror.example/x": {"status": 404, "error": ""}}),
-        "status 404",
-        "URL",
-    ),
     "a newer kubelet": (
         "worker",
         put("packages", {"kubelet": "1.37.1-1.1"}),
@@ -181,7 +168,12 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
         "at least 30 s behind",
         "synchronise",
     ),
-    "a foreign node": ("worker", join, "a node of https://api.kubernetes.internal:6443", "reset.yml with --limit worker"),
+    "a foreign node": (
+        "worker",
+        join,
+        "a node of https://api.kubernetes.internal:6443",
+        "reset.yml with --limit worker",
+    ),
 }
 
 
@@ -201,7 +193,7 @@ def test_everything_wrong_is_told_at_once(states: dict[str, Any]) -> None:
     for host, change, _said, _remedy in WRONG.values():
         change(states[host])
 
-    assert len(problems(PLAN, states, settings())) >= 15
+    assert len(problems(PLAN, states, settings())) >= 14
 
 
 def test_clones_name_each_other(states: dict[str, Any]) -> None:
@@ -264,8 +256,18 @@ def test_kubelet_settings_of_the_inventory_are_respected(states: dict[str, Any])
     states["worker"].update(swap=["/dev/vda2"], cgroup={"version": 1})
     states["worker"]["resolver"]["nameservers"] = ["127.0.0.1"]
     kubelet = {"failSwapOn": False, "failCgroupV1": False, "resolvConf": "/etc/upstream.conf"}
+    worker = {"kubeadm_kubelet_configuration": kubelet, "kubeadm_swap": "ignore"}
 
-    assert problems(PLAN, states, settings(hosts={"worker": {"kubeadm_kubelet_configuration": kubelet}})) == []
+    assert problems(PLAN, states, settings(hosts={"worker": worker})) == []
+
+
+def test_swap_that_nobody_switches_off_is_told(states: dict[str, Any]) -> None:
+    states["worker"]["swap"] = ["/dev/vda2"]
+
+    assert problems(PLAN, states, settings()) == []
+    found = problems(PLAN, states, settings(hosts={"worker": {"kubeadm_swap": "ignore"}}))
+    assert "/dev/vda2 is in use" in found[0].problem
+    assert "kubeadm_swap: absent" in found[0].remedy
 
 
 def test_cgroup_drivers_that_disagree_are_told(states: dict[str, Any]) -> None:
@@ -349,3 +351,23 @@ def test_a_datagram_port_with_an_owner_proves_nothing() -> None:
 
     assert port_problems(PLAN, silent, {"redis": [{"port": 4789, "protocol": "udp"}]}, frozenset()) == []
     assert len(port_problems(PLAN, silent, {"redis": []}, frozenset())) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"status": 0, "error": "timed out"}, "timed out"),
+        ({"status": 404, "error": ""}, "status 404"),
+        ({"status": 503, "error": ""}, "status 503"),
+    ],
+)
+def test_a_mirror_that_cannot_serve_is_told(answer: dict[str, Any], said: str) -> None:
+    found = url_problems({"worker": {"http://mirror.example/v2/": answer}, "redis": {}})
+
+    assert [(problem.host, problem.variable) for problem in found] == [("worker", "http://mirror.example/v2/")]
+    assert said in found[0].problem
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 403])
+def test_a_mirror_that_greets_is_enough(status: int) -> None:
+    assert url_problems({"worker": {"http://mirror.example/v2/": {"status": status, "error": ""}}}) == []

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,31 +108,3 @@ def test_this_machine_is_read_for_real(run_module: RunModule) -> None:
     assert state["memory_mib"] > 100
     for route in state["routes"]:
         ipaddress.ip_network(route["destination"])
-
-
-class Answer(BaseHTTPRequestHandler):
-    def do_HEAD(self) -> None:
-        self.send_response(200 if self.path == "/v2/" else 404)
-        self.end_headers()
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@pytest.fixture
-def mirror() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-def test_a_mirror_that_answers_is_told_from_one_that_does_not(run_module: RunModule, mirror: str) -> None:
-    closed = "http://127.0.0.1:9/"
-
-    reached = run_module("host_state", {"reach": [f"{mirror}/v2/", f"{mirror}/gone", closed]})["reach"]
-
-    assert reached[f"{mirror}/v2/"] == {"status": 200, "error": ""}
-    assert reached[f"{mirror}/gone"]["status"] == 404
-    assert reached[closed]["status"] == 0
-    assert "refused" in reached[closed]["error"]

@@ -7,7 +7,9 @@ import os
 import select
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +132,30 @@ def test_a_datagram_that_nobody_sends_back_times_out(run_module: RunModule) -> N
         probed = run_module("port_probe", {"targets": [target(mute.getsockname()[1], "udp")], "timeout": 0.3})
 
     assert probed["closed"][0]["reason"] == "timed out"
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_HEAD(self) -> None:
+        self.send_response(200 if self.path == "/v2/" else 404)
+        self.end_headers()
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mirror() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_mirror_that_answers_is_told_from_one_that_does_not(run_module: RunModule, mirror: str, tcp: int) -> None:
+    closed = f"https://127.0.0.1:{tcp}/"
+
+    answers = run_module("port_probe", {"urls": [f"{mirror}/v2/", f"{mirror}/gone", closed]})["answers"]
+
+    assert answers[f"{mirror}/v2/"] == {"status": 200, "error": ""}
+    assert answers[f"{mirror}/gone"]["status"] == 404
+    assert answers[closed] == {"status": 0, "error": "Connection refused"}
