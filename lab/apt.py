@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def publish(directory: Path, signer: Signer, origin: str, architecture: str) -> 
     """Make a directory of .deb files a repository that apt reads with suite `/`."""
     packages = "\n".join(index_entry(deb) for deb in sorted(directory.glob("*.deb")))
     (directory / "Packages").write_text(packages)
-    release = release_text(origin, architecture, datetime.now(timezone.utc), {"Packages": packages.encode()})
+    release = release_text(origin, architecture, datetime.now(UTC), {"Packages": packages.encode()})
     (directory / "Release").write_text(release)
     (directory / "InRelease").write_text(signer.clear_sign(release))
     (directory / "Release.key").write_text(signer.public_key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -114,7 +114,7 @@ def test_the_signing_key_is_for_its_owner_alone(repository: Path, tmp_path: Path
 
 
 def test_a_release_lists_its_indexes() -> None:
-    text = release_text("Lab", "arm64", datetime(2026, 11, 21, tzinfo=timezone.utc), {"Packages": b"x"})
+    text = release_text("Lab", "arm64", datetime(2026, 11, 21, tzinfo=UTC), {"Packages": b"x"})
     assert text == (
         "Origin: Lab\n"
         "Label: Lab\n"
