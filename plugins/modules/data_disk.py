@@ -1,0 +1,159 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: data_disk
+short_description: Mount a disk of its own at a directory
+version_added: 0.1.0
+description:
+  - Formats a blank disk and mounts it for good, by a systemd mount unit.
+  - A disk that holds anything is never formatted. A file system is mounted as it is only if it is labelled C(groundwork), as those are that
+    this module made.
+author: Groundwork founders (@groundwork)
+options:
+  device:
+    description: The block device. A name of C(/dev/disk/by-id) keeps its meaning when disks change places.
+    type: path
+    required: true
+  path:
+    description: The directory, which must be empty while the disk is not mounted.
+    type: path
+    required: true
+  filesystem:
+    description: The file system to make on a blank disk.
+    type: str
+    choices: [ext4, xfs]
+    default: ext4
+attributes:
+  check_mode:
+    support: full
+    description: Says what would be done.
+  diff_mode:
+    support: full
+    description: Shows what is done to the disk.
+"""
+
+EXAMPLES = r"""
+- name: A disk for images and containers
+  groundwork.kube.data_disk:
+    device: /dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0123456789
+    path: /var/lib/containerd
+"""
+
+RETURN = r"""
+actions:
+  description: What was done, C(format) and C(mount), or would be.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import os
+import stat
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.groundwork.kube.plugins.module_utils.host_disk import (
+    FORMAT,
+    LABEL,
+    Disk,
+    RefusedError,
+    decide,
+    unit_content,
+    unit_name,
+)
+from ansible_collections.groundwork.kube.plugins.module_utils.host_plan import MARKER
+from ansible_collections.groundwork.kube.plugins.module_utils.lock import node_lock
+
+UNITS = "/etc/systemd/system"
+# Where partition tables, file systems and encryption write what makes them known.
+HEAD = 2**20
+
+
+def probe(module: AnsibleModule, device: str) -> dict[str, str]:
+    """What blkid recognises on a device, read afresh from the device itself; nothing when it recognises nothing."""
+    blkid = module.get_bin_path("blkid", required=True)
+    status, out, err = module.run_command([blkid, "--probe", "--output", "export", device])
+    if status == 2:
+        return {}
+    if status != 0:
+        module.fail_json(
+            msg=f"blkid cannot tell what is on {device}: {(err or out).strip() or 'signatures of several kinds'}."
+        )
+    return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
+
+
+def observe(module: AnsibleModule, device: str, path: str) -> Disk:
+    seen = probe(module, device)
+    with open(device, "rb") as file:
+        zeroed = not any(file.read(HEAD))
+    there = os.path.isdir(path)
+    return Disk(
+        device=device,
+        path=path,
+        signature=seen.get("TYPE") or (seen.get("PTTYPE") and f"a partition table ({seen['PTTYPE']})") or "",
+        label=seen.get("LABEL", ""),
+        zeroed=zeroed,
+        mounted=there and os.stat(path).st_dev == os.stat(device).st_rdev,
+        occupied=there and bool(set(os.listdir(path)) - {"lost+found"}),
+    )
+
+
+def run(module: AnsibleModule, command: list[str]) -> None:
+    status, out, err = module.run_command(command)
+    if status != 0:
+        module.fail_json(msg=f"{' '.join(command)} failed: {(err or out).strip()}")
+
+
+def make_filesystem(module: AnsibleModule, device: str, filesystem: str) -> None:
+    # Neither is told to force: they look once more themselves whether something is there.
+    run(module, [f"mkfs.{filesystem}", "-q", "-L", LABEL, device])
+
+
+def mount(module: AnsibleModule, device: str, path: str) -> None:
+    seen = probe(module, device)
+    unit = unit_name(path)
+    os.makedirs(path, mode=0o755, exist_ok=True)
+    with open(os.path.join(UNITS, unit), "w", encoding="utf-8") as file:
+        file.write(unit_content(MARKER, seen["UUID"], path, seen["TYPE"]))
+    os.chmod(file.name, 0o644)
+    run(module, ["udevadm", "settle"])
+    run(module, ["systemctl", "daemon-reload"])
+    run(module, ["systemctl", "enable", "--now", unit])
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "device": {"type": "path", "required": True},
+            "path": {"type": "path", "required": True},
+            "filesystem": {"type": "str", "choices": ["ext4", "xfs"], "default": "ext4"},
+        },
+        supports_check_mode=True,
+    )
+    device, path = module.params["device"], module.params["path"]
+    if not os.path.exists(device) or not stat.S_ISBLK(os.stat(device).st_mode):
+        module.fail_json(msg=f"{device} is no block device of this machine. lsblk lists those that are.")
+    with node_lock(module, f"data_disk {path}"):
+        try:
+            actions = decide(observe(module, device, path))
+        except RefusedError as error:
+            module.fail_json(msg=str(error))
+        if actions and not module.check_mode:
+            if FORMAT in actions:
+                make_filesystem(module, device, module.params["filesystem"])
+            mount(module, device, path)
+    after = "".join(f"{action} {device}\n" for action in actions)
+    module.exit_json(
+        changed=bool(actions),
+        actions=list(actions),
+        diff={"before_header": path, "after_header": path, "before": "", "after": after},
+    )
+
+
+if __name__ == "__main__":
+    main()

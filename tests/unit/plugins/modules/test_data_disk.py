@@ -1,0 +1,108 @@
+"""data_disk: what it dares to format, on real loop devices where the machine has them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.groundwork.kube.plugins.module_utils.host_disk import (
+    Disk,
+    RefusedError,
+    decide,
+    unit_content,
+    unit_name,
+)
+
+RunModule = Callable[..., dict[str, Any]]
+
+
+def disk(**changes: Any) -> Disk:
+    blank = {"signature": "", "label": "", "zeroed": True, "mounted": False, "occupied": False}
+    return Disk(**{"device": "/dev/vdb", "path": "/var/lib/containerd", **blank, **changes})
+
+
+def test_a_blank_disk_is_formatted_and_mounted() -> None:
+    assert decide(disk()) == ("format", "mount")
+
+
+def test_a_disk_of_ours_is_mounted_as_it_is() -> None:
+    assert decide(disk(signature="ext4", label="groundwork", zeroed=False)) == ("mount",)
+
+
+def test_a_mounted_disk_is_left_alone() -> None:
+    assert decide(disk(signature="ext4", label="groundwork", mounted=True, occupied=True)) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"signature": "ext4", "zeroed": False}, "holds ext4"),
+        ({"signature": "a partition table (gpt)"}, "partition table"),
+        ({"zeroed": False}, "data of no known kind"),
+        ({"occupied": True}, "is not empty"),
+    ],
+)
+def test_what_is_not_ours_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(RefusedError, match=said.replace("(", r"\(").replace(")", r"\)")):
+        decide(disk(**changes))
+
+
+def test_the_unit_has_the_name_that_systemd_wants() -> None:
+    assert unit_name("/var/lib/containerd") == "var-lib-containerd.mount"
+    assert unit_name("/srv/data-disk/") == r"srv-data\x2ddisk.mount"
+    assert "What=/dev/disk/by-uuid/1234\nWhere=/srv\nType=ext4\n" in unit_content("#", "1234", "/srv", "ext4")
+
+
+@pytest.fixture
+def loop(tmp_path: Path) -> Iterator[str]:
+    """A blank block device of 16 MiB."""
+    image = tmp_path / "disk.img"
+    with image.open("wb") as file:
+        file.truncate(16 * 2**20)
+    attached = subprocess.run(["losetup", "--find", "--show", str(image)], capture_output=True, text=True, check=False)
+    if attached.returncode:
+        pytest.skip(f"no loop devices here: {attached.stderr.strip()}")
+    yield attached.stdout.strip()
+    subprocess.run(["losetup", "--detach", attached.stdout.strip()], check=True)
+
+
+def test_a_blank_device_is_seen_as_blank_and_check_mode_leaves_it_so(
+    run_module: RunModule, loop: str, tmp_path: Path
+) -> None:
+    arguments = {"device": loop, "path": str(tmp_path / "data")}
+
+    assert run_module("data_disk", arguments, check=True)["actions"] == ["format", "mount"]
+    assert run_module("data_disk", arguments, check=True)["actions"] == ["format", "mount"]
+
+
+@pytest.mark.parametrize(
+    "command", [["mkfs.ext4", "-q"], ["mkswap"], ["dd", "if=/dev/urandom", "bs=4k", "count=1", "status=none"]]
+)
+def test_a_device_with_anything_on_it_is_refused(
+    run_module: RunModule, loop: str, tmp_path: Path, command: list[str]
+) -> None:
+    where = f"of={loop}" if command[0] == "dd" else loop
+    subprocess.run([*command, where], check=True, capture_output=True)
+
+    result = run_module("data_disk", {"device": loop, "path": str(tmp_path / "data")}, check=True)
+
+    assert result["failed"]
+    assert "is not formatted" in result["msg"]
+
+
+def test_a_file_system_with_our_label_is_mounted_only(run_module: RunModule, loop: str, tmp_path: Path) -> None:
+    subprocess.run(["mkfs.ext4", "-q", "-L", "groundwork", loop], check=True, capture_output=True)
+
+    result = run_module("data_disk", {"device": loop, "path": str(tmp_path / "data")}, check=True)
+
+    assert result["actions"] == ["mount"]
+
+
+def test_what_is_no_block_device_is_refused(run_module: RunModule, tmp_path: Path) -> None:
+    result = run_module("data_disk", {"device": str(tmp_path), "path": "/srv"}, check=True)
+
+    assert "no block device" in result["msg"]
