@@ -363,8 +363,8 @@ class Kubeadm:
     def _dry_run(self, documents: Mapping[str, str], patches: Mapping[str, str], *phase: str) -> dict[str, str]:
         with self.files("", patches) as files:
             # kubeadm takes no --patches beside --config, and the real directory may not hold these patches yet.
-            node = self.canonical(join_documents(documents))["InitConfiguration"]
-            node = re.sub(r"^patches:\n(?:[ ]+.*\n)+", "", node, flags=re.MULTILINE)
+            # Not the canonical form: there kubeadm writes a timeout of the control plane as 0s and then believes it.
+            node = re.sub(r"^patches:.*\n(?:[ \t]+.*\n)*", "", documents["InitConfiguration"], flags=re.MULTILINE)
             node += f"patches:\n  directory: {files.patches}\n"
             write(files.document, join_documents({**documents, "InitConfiguration": node}))
             self.ask(

@@ -73,6 +73,27 @@ def test_the_kubelets_files_are_those_kubeadm_makes_also_on_a_worker(kubeadm: k.
     assert k.kubelet_flags(files["kubeadm-flags.env"]) == ["--hostname-override=k8s-master"]
 
 
+def test_static_pods_are_those_kubeadm_writes_for_the_same_document(kubeadm: k.Kubeadm, node: Node) -> None:
+    node.phase("certs", "all")
+    document = node.document(apiserver_args='[{name: v, value: "2"}]')
+    output = node.write("output/none").parent
+    file = node.write("document.yaml", document)
+    subprocess.run(
+        [node.kubeadm, "init", "phase", "control-plane", "all", "--config", file, "--dry-run"],
+        env={"KUBEADM_INIT_DRYRUN_DIR": str(output)},
+        check=True,
+        capture_output=True,
+    )
+    made = kubeadm.static_pods(document + "\n", {})
+    assert made == {name: (output / f"{name}.yaml").read_text() for name in k.CONTROL_PLANE_COMPONENTS}
+
+
+def test_patches_that_are_not_on_the_node_yet_count(kubeadm: k.Kubeadm, node: Node) -> None:
+    document = node.document().replace("localAPIEndpoint", "patches: {directory: /nowhere}\nlocalAPIEndpoint")
+    patches = {"kube-scheduler+merge.yaml": "metadata: {annotations: {patched: by-us}}\n"}
+    assert "patched: by-us" in kubeadm.static_pods(document, patches)["kube-scheduler"]
+
+
 def test_names_hash_and_end_of_a_certificate_are_those_openssl_reads(kubeadm: k.Kubeadm, node: Node) -> None:
     node.phase("certs", "ca")
     node.phase("certs", "apiserver", document=node.document(sans="[one.example]"))
