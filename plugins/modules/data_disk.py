@@ -11,8 +11,8 @@ short_description: Mount a disk of its own at a directory
 version_added: 0.1.0
 description:
   - Formats a blank disk and mounts it for good, by a systemd mount unit.
-  - A disk that holds anything is never formatted. A file system is mounted as it is only if it is labelled C(groundwork), as those are that
-    this module made.
+  - A disk that holds anything is never formatted. A file system is mounted as it is only if it is labelled
+    C(groundwork), as those are that this module made.
 author: Groundwork founders (@groundwork)
 options:
   device:
