@@ -108,11 +108,12 @@ def _seal(lab: Lab, password: str) -> None:
 def _vault(lab: Lab, verb: str, *arguments: str, given: str = "") -> str:
     # The script that ansible.cfg names says the same password, so one identity it is, whatever is configured.
     vault_id = f"lab@{lab.state / 'vault-password'}"
-    return _run([str(ansible_command("ansible-vault")), verb, "--vault-id", vault_id, *arguments], given)
+    command = [str(ansible_command("ansible-vault")), verb, "--vault-id", vault_id, *arguments]
+    return _run(command, given, GROUNDWORK_LAB=lab.name, PAGER="cat")
 
 
-def _run(command: list[str], given: str = "") -> str:
-    done = subprocess.run(command, input=given, capture_output=True, text=True, env={**os.environ, "PAGER": "cat"})
+def _run(command: list[str], given: str = "", **environment: str) -> str:
+    done = subprocess.run(command, input=given, capture_output=True, text=True, env={**os.environ, **environment})
     if done.returncode:
         raise LabError(f"{Path(command[0]).name}: {done.stderr.strip()}")
     return done.stdout

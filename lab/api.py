@@ -16,6 +16,7 @@ from types import TracebackType
 
 import yaml
 
+from lab.artifacts import Artifacts, load_versions
 from lab.errors import LabError
 from lab.processes import Daemon
 
@@ -31,8 +32,6 @@ def binary(name: str) -> Path:
     override = os.environ.get(BINARIES_VARIABLE)
     if override:
         return Path(override) / name
-    from lab.artifacts import Artifacts, load_versions
-
     return Artifacts(load_versions()).binary(name)
 
 
@@ -108,7 +107,7 @@ class ApiServer:
     def _write_certificates(self, port: int) -> None:
         """kubeadm's own phases, so that names, groups and usages are a real control plane's."""
         configuration = self.directory / "kubeadm.yml"
-        configuration.write_text(yaml.safe_dump_all(kubeadm_documents(self.pki, port)))
+        configuration.write_text(yaml.safe_dump_all(kubeadm_documents(self.pki, port, load_versions().kubernetes)))
         phases = (["certs", "all"], ["kubeconfig", "super-admin", "--kubeconfig-dir", str(self.directory)])
         for phase in phases:
             command: list[str | Path] = [self._binary("kubeadm"), "init", "phase", *phase, "--config", configuration]
@@ -176,20 +175,20 @@ class ApiServer:
             time.sleep(0.1)
 
 
-def kubeadm_documents(pki: Path, port: int) -> list[dict[str, object]]:
+def kubeadm_documents(pki: Path, port: int, version: str) -> list[dict[str, object]]:
     """What kubeadm's certs and kubeconfig phases need to know."""
-    version = "kubeadm.k8s.io/v1beta4"
+    api_version = "kubeadm.k8s.io/v1beta4"
     return [
         {
-            "apiVersion": version,
+            "apiVersion": api_version,
             "kind": "InitConfiguration",
             "localAPIEndpoint": {"advertiseAddress": ADVERTISED, "bindPort": port},
         },
         {
-            "apiVersion": version,
+            "apiVersion": api_version,
             "kind": "ClusterConfiguration",
-            # Only so that kubeadm does not ask the internet for the newest one.
-            "kubernetesVersion": "v1.36.0",
+            # Said only so that kubeadm does not ask the internet for the newest one.
+            "kubernetesVersion": f"v{version}",
             "certificatesDir": str(pki),
             "controlPlaneEndpoint": f"127.0.0.1:{port}",
             "encryptionAlgorithm": "ECDSA-P256",

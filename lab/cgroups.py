@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,9 +127,8 @@ def remove_lab(lab: str) -> None:
     """The directories above the nodes': the lab's, and the root of all labs once it is empty."""
     Cgroup.of(lab).remove()
     for hierarchy in host_hierarchies():
-        root = hierarchy.mount / ROOT
-        if root.is_dir() and not any(path.is_dir() for path in root.iterdir()):
-            _remove_directory(root)
+        with suppress(OSError):  # another lab lives in it
+            (hierarchy.mount / ROOT).rmdir()
 
 
 def file_cache(statistics: str) -> int:

@@ -78,6 +78,7 @@ class FileHandler(SimpleHTTPRequestHandler):
     """Keeps connections open, as apt likes it; logs go to the mirror's log."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
 
 class NoSuchName(socketserver.BaseRequestHandler):

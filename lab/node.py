@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from lab.state import Lab, NodeSpec, Record
 # An overlay cannot lie on an overlay: what containerd stacks, and what must be fast, lies on the host's disk.
 OWN_DIRECTORIES = {"containerd": "/var/lib/containerd", "kubelet": "/var/lib/kubelet", "etcd": "/var/lib/etcd"}
 SSH_PORT = 22
+SSH_PATIENCE = 60
+NSPAWN_MOUNTS = Path("/run/systemd/nspawn/propagate")
 OVERLAY_DIRECTORIES = ("upper", "work", "root")
 DEVICES = (Path("/dev/kmsg"), Path("/dev/fuse"))
 JOIN_CGROUPS = 'while [ "$1" != -- ]; do echo $$ > "$1"; shift; done; shift; exec "$@"'
@@ -76,7 +79,7 @@ class Node:
         self.cgroup.create(self.spec.memory_mib)
         self.daemon.start(
             ["sh", "-c", JOIN_CGROUPS, "sh", *self.cgroup.joining, "--", *nspawn_arguments(self.lab, self.spec)],
-            environment={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1"},
+            environment={"SYSTEMD_NSPAWN_API_VFS_WRITABLE": "1", "SYSTEMD_NSPAWN_LOCK": "0"},
         )
 
     def power_off(self) -> None:
@@ -86,6 +89,8 @@ class Node:
         self.cgroup.remove()
         network.remove_link(self.lab, self.name)
         self._unmount()
+        with suppress(FileNotFoundError):
+            (NSPAWN_MOUNTS / machine(self.lab, self.name)).rmdir()
 
     def problem(self, sudo_password: str) -> str:
         """Why the node is not ready: empty when the user enters by ssh, becomes root, and finds what a node needs."""
@@ -95,7 +100,16 @@ class Node:
             return f"nobody listens at {self.spec.address}:{SSH_PORT}"
         command = access.ssh_command(self.lab, self.name, "-o", "BatchMode=yes", "-o", "ConnectTimeout=3")
         check = CHECK.format(memory_kib=self.spec.memory_mib * layer.KIB_PER_MIB)
-        done = subprocess.run([*command, ENTER], input=f"{sudo_password}\n{check}", capture_output=True, text=True)
+        try:
+            done = subprocess.run(
+                [*command, ENTER],
+                input=f"{sudo_password}\n{check}",
+                capture_output=True,
+                text=True,
+                timeout=SSH_PATIENCE,
+            )
+        except subprocess.TimeoutExpired:
+            return f"ssh gave no answer within {SSH_PATIENCE} s"
         return (done.stdout or done.stderr).strip() if done.returncode or done.stdout else ""
 
     def _listens(self) -> bool:
@@ -126,6 +140,11 @@ class Node:
                 time.sleep(0.05)
 
 
+def machine(lab: Lab, node: str) -> str:
+    """The node's name among all machines of this host."""
+    return f"gw-{lab.name}-{node}"
+
+
 def overlay_options(lower: list[Path], data: Path) -> str:
     return f"lowerdir={':'.join(map(str, lower))},upperdir={data / 'upper'},workdir={data / 'work'}"
 
@@ -136,7 +155,7 @@ def nspawn_arguments(lab: Lab, node: NodeSpec) -> list[str | Path]:
         "systemd-nspawn",
         "--quiet",
         f"--directory={data / 'root'}",
-        f"--machine=gw-{lab.name}-{node.name}",
+        f"--machine={machine(lab, node.name)}",
         f"--hostname={node.name}",
         f"--network-namespace-path={network.NAMESPACES / lab.network_namespace(node.name)}",
         # No machined, no unit: the node's processes stay in the cgroup that this tool made.
