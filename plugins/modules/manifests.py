@@ -269,7 +269,7 @@ class Manifests:
 
 def run(module: AnsibleModule) -> dict[str, Any]:
     """Plan and, outside check mode, apply; returns the module's result."""
-    with tempfile.TemporaryDirectory(dir=module.tmpdir) as directory:
+    with tempfile.TemporaryDirectory() as directory:
         manifests = Manifests(module, directory)
         if "api" in module.params["assume"] and not manifests.reachable():
             return {
