@@ -30,7 +30,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClie
 from lab.api import ApiServer
 
 NODES = "/api/v1/nodes"
-LONGEST_LOOP = 40
+LONGEST_LOOP = 14
 # What a kubelet reports of a node that has run for a while: most of a Node is the list of its images.
 IMAGES = [{"names": [f"registry.example.com/image-{n}@sha256:{n:064x}"], "sizeBytes": 10_000_000} for n in range(40)]
 

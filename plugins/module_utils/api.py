@@ -27,15 +27,6 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_requ
 
 from ansible_collections.groundwork.kube.plugins.module_utils import block_yaml
 
-try:
-    import yaml
-except ImportError:
-    HAS_YAML = False
-    _NOT_YAML: type[Exception] = ValueError
-else:
-    HAS_YAML = True
-    _NOT_YAML = yaml.YAMLError
-
 ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf"
 USER_KUBECONFIG = "~/.kube/config"
 FIELD_MANAGER = "groundwork.kube"
@@ -390,14 +381,29 @@ def _read_kubeconfig(path: str) -> dict[str, Any]:
         raise ApiUnreachableError(
             "Reading the kubeconfig", f"{path} may not be read by this user; set become"
         ) from error
-    try:
-        config = yaml.safe_load(text) if HAS_YAML else block_yaml.load(text)
-    except _NOT_YAML as error:
-        remedy = "" if HAS_YAML else "; without PyYAML only what Kubernetes' own tools wrote is: install python3-yaml"
-        raise ApiUnreachableError("Reading the kubeconfig", f"{path} is not understood{remedy}") from error
+    config = _parse(text, path)
     if not isinstance(config, dict):
         raise ApiUnreachableError("Reading the kubeconfig", f"{path} is not a kubeconfig")
     return config
+
+
+def _parse(text: str, path: str) -> Any:
+    """What kubeadm and kubectl wrote needs no PyYAML, which a node may lack and which takes its time to import."""
+    try:
+        return block_yaml.load(text)
+    except ValueError:
+        pass
+    try:
+        import yaml
+    except ImportError as error:
+        raise ApiUnreachableError(
+            "Reading the kubeconfig",
+            f"{path} is not as kubeadm or kubectl write it: install python3-yaml here",
+        ) from error
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ApiUnreachableError("Reading the kubeconfig", f"{path} is not YAML") from error
 
 
 def _named(config: Mapping[str, Any], section: str, name: str | None, path: str) -> dict[str, Any]:

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +89,33 @@ def test_a_kubeconfig_that_is_not_yaml_is_refused_without_being_shown(tmp_path: 
     path.write_text("token: {secret-half")
     with pytest.raises(ApiUnreachableError) as refusal:
         resolve_access({"kubeconfig": str(path)})
-    assert "is not understood" in str(refusal.value)
+    assert "is not YAML" in str(refusal.value)
     assert "secret-half" not in str(refusal.value)
 
 
-def test_a_host_without_pyyaml_reads_what_kubeadm_wrote(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def without_pyyaml(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+
+
+@pytest.mark.usefixtures("without_pyyaml")
+def test_a_host_without_pyyaml_reads_what_kubeadm_wrote(tmp_path: Path) -> None:
     path = kubeconfig(tmp_path, {"token": "t"}, {"insecure-skip-tls-verify": True})
-    expected = resolve_access({"kubeconfig": path})
-    monkeypatch.setattr(api, "HAS_YAML", False)
-    assert resolve_access({"kubeconfig": path}) == expected
+    assert resolve_access({"kubeconfig": path}) == Access(host="https://api.lab:6443", token="t", verify=False)
+
+
+def test_any_other_yaml_is_read_with_pyyaml(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(yaml.safe_load(Path(kubeconfig(tmp_path, {"token": "t"})).read_text()), indent=1))
+    assert resolve_access({"kubeconfig": str(path)}).token == "t"
+
+
+@pytest.mark.usefixtures("without_pyyaml")
+def test_any_other_yaml_without_pyyaml_is_refused_with_the_cure(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text("{current-context: c}")
+    with pytest.raises(ApiUnreachableError, match="install python3-yaml"):
+        resolve_access({"kubeconfig": str(path)})
 
 
 def test_a_kubeconfig_that_runs_a_program_gets_its_token_from_it(tmp_path: Path) -> None:
