@@ -22,6 +22,8 @@ OWN_PROC = "opt/groundwork-lab/proc"
 UPDATED = ("etc/.updated", "var/.updated")
 SESSIONS = ("etc/pam.d/common-session", "etc/pam.d/common-session-noninteractive")
 REPOSITORY_KEY = "etc/apt/keyrings/groundwork-lab.asc"
+# A node that has it has all of its files.
+LAST_FILE = "etc/hostname"
 KIB_PER_MIB = 1024
 # udev would wake for the host's devices, the mounts and modules are the host's too, the timers would reach for the
 # internet, nobody sits at a console.
@@ -106,13 +108,13 @@ def lab_files(
 def node_files(lab: str, node: NodeSpec, host_key: Path) -> list[File]:
     """What one node has for itself."""
     return [
-        File("etc/hostname", f"{node.name}\n"),
         File("etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {node.name}\n::1 localhost ip6-localhost ip6-loopback\n"),
         File("etc/machine-id", f"{machine_id(lab, node.name)}\n", 0o444),
         File("etc/ssh/ssh_host_ed25519_key", host_key.read_text(), 0o600),
         File("etc/ssh/ssh_host_ed25519_key.pub", host_key.with_suffix(".pub").read_text()),
         File(f"{OWN_PROC}/meminfo", meminfo(node.memory_mib)),
         File(f"{OWN_PROC}/swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
+        File(LAST_FILE, f"{node.name}\n"),
     ]
 
 

@@ -41,6 +41,7 @@ def up(lab: Lab, network_prefix: str, nodes: dict[str, NodeSpec], distribution: 
     content, docker_registry = artifacts.mirror, artifacts.binary("docker-registry")
     debian = f"apt/{distribution or artifacts.versions.debian}/debian/"
     record = _extended_record(lab, network_prefix, nodes, artifacts, distribution)
+    network.refuse_taken_address(lab, record.host_address)
     raise_inotify_limits()
     lab.write_record(record)
     access.write_client_files(lab, record.nodes.values())

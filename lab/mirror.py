@@ -11,6 +11,7 @@ import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -61,7 +62,7 @@ class Mirror:
         ]
 
 
-def registry_configuration(address: str, storage: Path) -> dict[str, object]:
+def registry_configuration(address: str, storage: Path) -> dict[str, Any]:
     return {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},

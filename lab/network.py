@@ -46,7 +46,6 @@ def inside_commands(node: NodeSpec, host_address: str) -> list[str]:
 
 def create_bridge(lab: Lab, host_address: str) -> None:
     if not (LINKS / lab.bridge).exists():
-        _refuse_taken_address(host_address)
         _ip(bridge_commands(lab, host_address))
 
 
@@ -77,11 +76,12 @@ def leftovers(lab: Lab, nodes: list[str]) -> list[str]:
     ]
 
 
-def _refuse_taken_address(host_address: str) -> None:
+def refuse_taken_address(lab: Lab, host_address: str) -> None:
+    """Before anything is made: another lab, or this machine's own network, may have the address."""
     answer = subprocess.run(["ip", "-json", "-4", "address"], capture_output=True, text=True, check=True).stdout
     for interface in json.loads(answer):
         for address in interface.get("addr_info", []):
-            if address["local"] == host_address:
+            if address["local"] == host_address and interface["ifname"] != lab.bridge:
                 raise LabError(
                     f"{host_address} is already this machine's address on {interface['ifname']}; "
                     "choose another network: --network 10.78.0"

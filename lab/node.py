@@ -71,7 +71,7 @@ class Node:
         self.power_off()
         for name in (*OVERLAY_DIRECTORIES, *OWN_DIRECTORIES):
             (self.data / name).mkdir(parents=True, exist_ok=True)
-        if not (self.data / "upper/etc/hostname").exists():
+        if not (self.data / "upper" / layer.LAST_FILE).exists():
             host_key = access.host_key(self.lab, self.name)
             layer.write(self.data / "upper", layer.node_files(self.lab.name, self.spec, host_key))
         self._mount()

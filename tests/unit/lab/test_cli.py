@@ -8,6 +8,7 @@ import pytest
 
 from lab import lifecycle, state
 from lab.cli import main, parser, table
+from lab.errors import LabError
 from lab.lifecycle import raise_inotify_limits
 
 
@@ -46,5 +47,5 @@ def test_inotify_limits_are_raised_and_never_lowered(tmp_path: Path, monkeypatch
 
 
 def test_snapshots_are_named_without_paths(tmp_path: Path) -> None:
-    with pytest.raises(state.LabError, match="cannot name a snapshot"):
+    with pytest.raises(LabError, match="cannot name a snapshot"):
         lifecycle._snapshot_directory(state.Lab(data_root=tmp_path), "../lab")

@@ -25,7 +25,11 @@ def test_a_row_becomes_a_node_with_its_instance_types_memory() -> None:
 
 
 def test_every_problem_of_every_host_is_in_one_message() -> None:
-    rows = [["one", "10.78.0.11", "t3.micro", None], ["two", "10.77.0.12", "t3.mikro", None], ["three", None, None, 1]]
+    rows: list[list[object]] = [
+        ["one", "10.78.0.11", "t3.micro", None],
+        ["two", "10.77.0.12", "t3.mikro", None],
+        ["three", None, None, 1],
+    ]
     with pytest.raises(LabError) as refusal:
         node_specs(rows, MEMORY, "10.77.0")
     message = str(refusal.value)

@@ -20,5 +20,8 @@ def test_an_unknown_name_is_denied_under_its_own_id_and_question() -> None:
 
 def test_nobody_pushes_to_the_registry() -> None:
     configuration = registry_configuration("10.77.0.1", Path("/mirror/registry"))
-    assert configuration["storage"]["maintenance"]["readonly"] == {"enabled": True}
+    assert configuration["storage"]["maintenance"] == {
+        "readonly": {"enabled": True},
+        "uploadpurging": {"enabled": False},
+    }
     assert configuration["http"] == {"addr": "10.77.0.1:5000"}
