@@ -18,9 +18,9 @@ from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan impor
     READS,
     Inventory,
     plan,
-    problems,
     warnings,
 )
+from ansible_collections.groundwork.kube.plugins.module_utils.cluster_problems import problems
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem, Variables
 
 _COLLECTION = Path(__file__).resolve().parents[2]

@@ -14,9 +14,9 @@ from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan impor
     Inventory,
     plan,
     ports,
-    problems,
     warnings,
 )
+from ansible_collections.groundwork.kube.plugins.module_utils.cluster_problems import problems
 
 VERSIONS = yaml.safe_load((Path(__file__).parents[4] / "versions.yml").read_text())
 
@@ -125,6 +125,12 @@ def test_an_even_number_of_control_planes_is_told_and_not_refused() -> None:
     assert problems(two) == []
     assert "take 1 or 3" in warnings(two)[0]
     assert warnings(inventory(control_planes=3)) == []
+
+
+def test_a_mask_that_is_none_is_left_to_kubeadm() -> None:
+    assert (
+        problems(inventory(kubeadm_controller_manager_extra_args=[{"name": "node-cidr-mask-size", "value": "x"}])) == []
+    )
 
 
 def test_a_smaller_piece_for_each_node_makes_room_for_more_of_them() -> None:
