@@ -57,7 +57,7 @@ attributes:
   action_group:
     description: Its API options can be set once, in C(module_defaults).
     support: full
-    membership: groundwork.kube.kube
+    membership: [groundwork.kube.kube]
 """
 
 EXAMPLES = r"""

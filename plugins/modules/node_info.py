@@ -34,7 +34,7 @@ attributes:
   action_group:
     description: Its API options can be set once, in C(module_defaults).
     support: full
-    membership: groundwork.kube.kube
+    membership: [groundwork.kube.kube]
 seealso:
   - module: groundwork.kube.node_labels
   - module: groundwork.kube.node_taints
