@@ -510,7 +510,7 @@ def port_problems(
                     Problem(
                         source,
                         f"port {port}/{protocol}",
-                        f"({target['why']}) of {host}, {target['address']}, cannot be reached: {target['reason']}",
+                        f"of {host} ({target['address']}) cannot be reached: {target['reason']}; it is for {target['why']}",
                         f"let {port}/{protocol} in from {_group(plan, target, source, 'from')} to "
                         f"{_group(plan, target, host, 'to')}, in the machines' firewall and in the security group",
                     )

@@ -170,6 +170,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "type": "list",
         "elements": "dict",
         "default": [],
+        "no_log": True,
         "options": {
             "path": {"type": "path", "required": True},
             "content": {"type": "str"},
@@ -235,12 +236,14 @@ class HostSettings:
             for pattern in self.wanted["prune"]
             for path in glob.glob(self.root.path(pattern))
         }
-        # Masked: what we no longer want may have been secret.
         return [
-            WantedFile(path, None, sensitive=True)
+            WantedFile(path, None, sensitive=self._is_private(path))
             for path in sorted(found - keep)
             if host_plan.is_ours(self.root.text(path))
         ]
+
+    def _is_private(self, path: str) -> bool:
+        return not os.stat(self.root.path(path)).st_mode & stat.S_IROTH
 
     def _own_files(self) -> list[WantedFile]:
         """The files behind the other options."""
@@ -444,11 +447,11 @@ def _make_parents(path: str) -> None:
 
 
 def main() -> None:
-    # no_log: the node's journal would otherwise receive every file, the secret ones too.
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, no_log=True)
-    module.no_log_values.update(
-        file["content"] for file in module.params["files"] if file["sensitive"] and file["content"]
-    )
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    # Nothing of the files went into the node's journal; in the result and its diff only what is sensitive is hidden.
+    module.no_log_values = {
+        file["content"] for file in module.params["files"] if file["sensitive"] and file["state"] == "present"
+    }
     # A new file must not be readable for a moment, whatever umask the login brings.
     login_umask = os.umask(0o077)
     try:

@@ -333,7 +333,7 @@ def test_a_shut_port_is_told_with_the_rule_to_add() -> None:
     found = port_problems(PLAN, {"worker": [closed("master", 6443, "tcp", "timed out")]}, {}, frozenset())
 
     assert str(found[0]) == (
-        "worker: port 6443/tcp: (Kubernetes API) of master, 198.51.100.1, cannot be reached: timed out. "
+        "worker: port 6443/tcp: of master (198.51.100.1) cannot be reached: timed out; it is for Kubernetes API. "
         "Remedy: let 6443/tcp in from the group kube_node to the group kube_control_plane, "
         "in the machines' firewall and in the security group."
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils.host_plan import MARKER
 
@@ -248,6 +249,26 @@ def test_a_sensitive_file_is_nowhere_in_the_result(settings: RunModule, root: Pa
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_no_file_reaches_the_nodes_journal(settings: RunModule, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal: list[str] = []
+    monkeypatch.setattr(AnsibleModule, "log", lambda _module, message, **_more: journal.append(str(message)))
+    password = "correct-horse-battery-staple"
+
+    settings(files=[{"path": "/etc/x", "content": f"# a file\npassword = '{password}'\n", "sensitive": True}])
+
+    assert any("host_settings" in line or "Invoked" in line for line in journal), "the call itself is logged"
+    assert password not in "".join(journal)
+
+
+def test_a_sensitive_file_that_shall_be_absent_masks_nothing_else(settings: RunModule) -> None:
+    files = [
+        {"path": "/etc/config", "content": "version = 3\nroot = '/'\n"},
+        {"path": "/etc/credentials", "content": "version = 3\n", "sensitive": True, "state": "absent"},
+    ]
+
+    assert settings(files=files)["diff"][0]["after"] == "version = 3\nroot = '/'\n"
+
+
 def test_a_file_that_does_not_pass_its_validation_is_not_written(settings: RunModule, root: Path) -> None:
     result = settings(files=[{"path": "/etc/x", "content": "bad", "validate": "grep -q good %s"}])
 
@@ -269,6 +290,7 @@ def test_prune_removes_only_what_groundwork_wrote_and_no_longer_wants(settings: 
     for name, text in {"kept": f"{MARKER}\n", "gone": f"{MARKER}\n", "foreign": "server = 'x'\n"}.items():
         (certs / name).mkdir(parents=True)
         (certs / name / "hosts.toml").write_text(text)
+    (certs / "gone/hosts.toml").chmod(0o600)
 
     result = settings(
         files=[{"path": "/etc/containerd/certs.d/kept/hosts.toml", "content": f"{MARKER}\n"}],
@@ -277,6 +299,7 @@ def test_prune_removes_only_what_groundwork_wrote_and_no_longer_wants(settings: 
 
     assert result["changed_files"] == ["/etc/containerd/certs.d/gone/hosts.toml"]
     assert (certs / "foreign/hosts.toml").exists()
+    assert result["diff"][0]["before"] == "(sensitive content)\n", "what only root could read is not shown"
 
 
 @pytest.mark.parametrize(
