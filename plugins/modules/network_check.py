@@ -37,11 +37,17 @@ options:
     default: 180
 attributes:
   check_mode:
-    support: none
-    description: The check is made by traffic between pods, which check mode may not create. It is skipped then.
+    description: Changes nothing.
+    support: partial
+    details: The check is made by traffic between pods, which check mode may not create. It is skipped then.
   diff_mode:
-    support: none
-    description: Nothing is changed.
+    description: Shows before and after.
+    support: N/A
+    details: It leaves nothing changed.
+  action_group:
+    description: Its API options can be set once, in C(module_defaults).
+    support: full
+    membership: [groundwork.kube.kube]
 """
 
 EXAMPLES = r"""
