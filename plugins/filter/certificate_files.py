@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleTemplatePluginError
+
 from ansible_collections.groundwork.kube.plugins.module_utils.host_plan import MARKER
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible.errors import AnsibleTemplatePluginError
+
 from ansible_collections.groundwork.kube.plugins.filter.to_toml import to_toml
 from ansible_collections.groundwork.kube.plugins.module_utils.host_plan import MARKER
 
@@ -29,7 +30,8 @@ def _endpoint(registry: str, url: str) -> dict[str, Any]:
 def _content(registry: str, endpoints: Sequence[str]) -> str:
     if isinstance(endpoints, str):
         raise AnsibleTemplatePluginError(
-            f"containerd_registry_mirrors: {registry} has {endpoints!r} where a list of URLs belongs. Write [{endpoints}]."
+            f"containerd_registry_mirrors: {registry} has {endpoints!r} where a list of URLs belongs. "
+            f"Write [{endpoints}]."
         )
     return f"{MARKER}\n" + to_toml({"host": {str(url): _endpoint(registry, url) for url in endpoints}})
 

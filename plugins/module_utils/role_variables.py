@@ -42,7 +42,8 @@ def problems(
 def _unknown(host: str, name: str, prefix: str, known: Options) -> Problem:
     # The prefix alone makes no two names alike.
     meant = nearest(name[len(prefix) :], (each[len(prefix) :] for each in known if each.startswith(prefix)))
-    remedy = f"rename it to {prefix}{meant}" if meant else f"remove it; the documentation of {prefix[:-1]} lists what there is"
+    remove = f"remove it; the documentation of {prefix[:-1]} lists what there is"
+    remedy = f"rename it to {prefix}{meant}" if meant else remove
     return Problem(host, name, "is not known", remedy)
 
 

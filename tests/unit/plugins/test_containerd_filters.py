@@ -1,4 +1,4 @@
-"""The filters behind role containerd, judged by Python's own TOML parser and by a real containerd where there is one."""
+"""The filters behind role containerd, judged by Python's own TOML parser and, where there is one, a real containerd."""
 
 from __future__ import annotations
 
