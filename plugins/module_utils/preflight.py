@@ -500,9 +500,9 @@ def port_problems(
     found = []
     for source, targets in closed.items():
         for target in targets:
-            port, protocol, host = target["port"], target["protocol"], target["host"]
+            port, protocol, host, reason = (target[name] for name in ("port", "protocol", "host", "reason"))
             # A member refuses a port that nobody serves there: the packet arrived, so nothing is in its way.
-            nobody_home = host in members and target["reason"] == "refused"
+            nobody_home = host in members and reason == "refused"
             # The owner of a UDP port need not answer what we say.
             not_ours = protocol == "udp" and {"port": port, "protocol": protocol} in served.get(host, [])
             if not nobody_home and not not_ours:
@@ -510,7 +510,7 @@ def port_problems(
                     Problem(
                         source,
                         f"port {port}/{protocol}",
-                        f"of {host} ({target['address']}) cannot be reached: {target['reason']}; it is for {target['why']}",
+                        f"of {host} ({target['address']}) cannot be reached: {reason}; it is for {target['why']}",
                         f"let {port}/{protocol} in from {_group(plan, target, source, 'from')} to "
                         f"{_group(plan, target, host, 'to')}, in the machines' firewall and in the security group",
                     )

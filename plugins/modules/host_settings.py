@@ -219,7 +219,7 @@ class HostSettings:
                 msg=f"files: mode {file['mode']} of {path} is not octal. Write it in quotes, as in '0644'."
             )
         if file["state"] == "absent":
-            return WantedFile(path, None)
+            return WantedFile(path, None, sensitive=file["sensitive"])
         return WantedFile(
             path,
             file["content"],

@@ -241,6 +241,9 @@ def test_a_sensitive_file_is_nowhere_in_the_result(settings: RunModule, root: Pa
         result = settings(check=check, files=files)
         assert result["changed"]
         assert password not in json.dumps(result)
+    removed = settings(check=True, files=[{"path": files[0]["path"], "sensitive": True, "state": "absent"}])
+    assert removed["changed"]
+    assert password not in json.dumps(removed)
     failed = settings(files=files, held_packages=["no-such-package"])
     assert failed["failed"]
     assert password not in json.dumps(failed)
