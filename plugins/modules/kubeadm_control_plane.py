@@ -151,7 +151,7 @@ class ControlPlane:
         ]
 
     def _phase(self, *phase: str) -> Callable[[], None]:
-        credentials = () if phase[0] in ("certs", "control-plane") else ("--kubeconfig", k.ADMIN_CONF)
+        credentials = ("--kubeconfig", k.ADMIN_CONF) if phase[0] in ("upload-config", "addon") else ()
 
         def make() -> None:
             self.kubeadm.act("init", "phase", *phase, "--config", k.INIT_DOCUMENT, *credentials)
