@@ -21,7 +21,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 
@@ -93,6 +93,10 @@ class Access:
     proxy: str | None = None
     impersonate_user: str | None = None
     impersonate_groups: tuple[str, ...] = ()
+
+    @property
+    def url(self) -> SplitResult:
+        return urlsplit(self.host if "://" in self.host else "https://" + self.host)
 
     def secrets(self) -> set[str]:
         return {secret for secret in (self.key, self.token, self.password) if secret}
@@ -193,7 +197,7 @@ class ApiClient:
     ) -> dict[str, Any]:
         """Send one request, again where the server asks for patience; return the decoded answer."""
         deed = f"{method} {path}"
-        target = path + ("?" + urlencode(query, doseq=True) if query else "")
+        target = self._access.url.path.rstrip("/") + path + ("?" + urlencode(query, doseq=True) if query else "")
         content = None if body is None else json.dumps(body).encode()
         for attempt in range(1, _THROTTLED_ATTEMPTS + 1):
             status, retry_after, answer = self._exchange(deed, method, target, content, content_type)
@@ -270,7 +274,7 @@ def _refusal(deed: str, status: int, answer: bytes) -> ApiError:
 
 
 def _connect(access: Access, timeout: float) -> http.client.HTTPConnection:
-    url = urlsplit(access.host if "://" in access.host else "https://" + access.host)
+    url = access.url
     if not url.hostname:
         raise ApiUnreachableError("Finding the Kubernetes API", f"host {access.host!r} is not a URL")
     port = url.port or (443 if url.scheme == "https" else 80)
