@@ -149,7 +149,8 @@ def meminfo(memory_mib: int) -> str:
 
 def strict_umask(session: str) -> str:
     """umask 027 at every login, as hardened machines have it; a user's own group is no reason for 007."""
-    return re.sub(r"pam_umask\.so.*", "pam_umask.so umask=027 nousergroups", session)
+    without = re.sub(r"(?m)^.*\bpam_umask\.so.*\n", "", session)
+    return without + "session optional pam_umask.so umask=027 nousergroups\n"
 
 
 def write(layer: Path, files: Iterable[File]) -> None:

@@ -93,7 +93,10 @@ class Node:
             (NSPAWN_MOUNTS / machine(self.lab, self.name)).rmdir()
 
     def problem(self, sudo_password: str) -> str:
-        """Why the node is not ready: empty when the user enters by ssh, becomes root, and finds what a node needs."""
+        """Why the node is not ready yet: empty when the user enters by ssh, becomes root, and finds what a node needs.
+
+        A node that lacks something for good is an error: no waiting mends it.
+        """
         if not self.running:
             return f"ended while booting; see {self.daemon.log}"
         if not self._listens():
@@ -110,7 +113,9 @@ class Node:
             )
         except subprocess.TimeoutExpired:
             return f"ssh gave no answer within {SSH_PATIENCE} s"
-        return (done.stdout or done.stderr).strip() if done.returncode or done.stdout else ""
+        if done.stdout:
+            raise LabError(done.stdout.strip())
+        return done.stderr.strip() if done.returncode else ""
 
     def _listens(self) -> bool:
         """Cheaper than ssh, which fourteen nodes that boot would be asked a hundred times."""

@@ -58,7 +58,8 @@ class Daemon:
             pid, started = self.pid_file.read_text().split()
         except (FileNotFoundError, ValueError):
             return None
-        return int(pid) if str(started_at(int(pid))) == started else None
+        now = started_at(int(pid))
+        return int(pid) if now is not None and str(now) == started else None
 
     def stop(self, grace: float = 10) -> None:
         """SIGTERM, then SIGKILL after the grace; the pid file goes when the process has."""
