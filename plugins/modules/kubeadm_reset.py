@@ -88,9 +88,13 @@ def kubelet_mounts() -> list[str]:
 
 
 def firewall_rules(module: AnsibleModule) -> list[str]:
-    counted = []
     program = module.get_bin_path("iptables-save")
-    rules = module.run_command([program])[1].splitlines() if program else []
+    if not program:
+        return [
+            "perhaps firewall rules: this node has no iptables-save to list them; a restart of the node clears them"
+        ]
+    counted = []
+    rules = module.run_command([program])[1].splitlines()
     for owner, mark in RULES.items():
         count = sum(1 for rule in rules if rule.startswith("-A") and mark in rule)
         if count:
