@@ -90,9 +90,7 @@ def kubelet_mounts() -> list[str]:
 def firewall_rules(module: AnsibleModule) -> list[str]:
     program = module.get_bin_path("iptables-save")
     if not program:
-        return [
-            "perhaps firewall rules: this node has no iptables-save to list them; a restart of the node clears them"
-        ]
+        return ["perhaps firewall rules: this node has no iptables-save to list them; a reboot clears them"]
     counted = []
     rules = module.run_command([program])[1].splitlines()
     for owner, mark in RULES.items():
