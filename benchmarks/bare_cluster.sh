@@ -43,6 +43,7 @@ echo "deb [signed-by=/etc/apt/keyrings/containerd.asc] $mirror/apt/containerd/ /
 sysctl -qw net.ipv4.ip_forward=1
 cat >> /etc/hosts <<HOSTS
 $(awk '{print $2, $1}' "$nodes")
+$(head -n 1 "$nodes" | cut -d' ' -f2) api.kubernetes.internal
 HOSTS
 printf '[host."$mirror:5000"]\n  capabilities = ["pull", "resolve"]\n' > /etc/containerd/certs.d/_default/hosts.toml
 cat > /etc/containerd/config.toml <<TOML
@@ -71,6 +72,7 @@ localAPIEndpoint: {advertiseAddress: $(head -n 1 "$nodes" | cut -d' ' -f2)}
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
 kubernetesVersion: v1.36.4
+controlPlaneEndpoint: api.kubernetes.internal:6443
 networking: {podSubnet: 192.168.0.0/16, serviceSubnet: 10.96.0.0/12}
 ---
 apiVersion: kubelet.config.k8s.io/v1beta1

@@ -1,0 +1,239 @@
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Three real nodes (molecule/inventory), and the playbooks run on them as an operator runs them.
+
+Needs root, a built lab and minutes. GROUNDWORK_LAB and GROUNDWORK_LAB_NETWORK choose another lab than the tests' own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lab import access, lifecycle
+from lab.inventory import read_nodes
+from lab.state import CHECKOUT, Lab, Record
+
+NAME = os.environ.get("GROUNDWORK_LAB") or "tests"
+NETWORK = os.environ.get("GROUNDWORK_LAB_NETWORK") or "10.84.0"
+INVENTORY = CHECKOUT / "molecule/inventory"
+CONTROL_PLANE = "k8s-master"
+SYSTEM = "kube-system"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a playbook printed, and its recap: host to count by outcome."""
+
+    rc: int
+    stdout: str
+    recap: dict[str, dict[str, int]]
+
+    @property
+    def changed(self) -> dict[str, int]:
+        return {host: counts["changed"] for host, counts in self.recap.items() if counts["changed"]}
+
+
+@dataclass
+class Availability:
+    """How long, at most, nobody answered; in seconds."""
+
+    longest_gap: float = 0
+    answers: bool = True
+
+
+class Machines:
+    """The nodes: their power, a shell as root on each, and playbooks."""
+
+    def __init__(self, lab: Lab, overlay: Path) -> None:
+        self.lab = lab
+        self._overlay = overlay
+        self._password = access.sudo_password(lab)
+
+    @property
+    def record(self) -> Record:
+        return self.lab.require_record()
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.record.nodes)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The inventory's variables for all hosts, as written."""
+        return yaml.safe_load((INVENTORY / "group_vars/all.yml").read_text())
+
+    @property
+    def mirror(self) -> str:
+        return f"http://{self.record.host_address}:5000"
+
+    def stop(self, *names: str) -> None:
+        lifecycle.stop(self.lab, names)
+
+    def start(self, *names: str) -> None:
+        lifecycle.start(self.lab, names, print)
+
+    def node(self, name: str, command: str) -> str:
+        """Run a command as root on a node."""
+        done = subprocess.run(
+            [*access.ssh_command(self.lab, name), "sudo -S -p '' sh -s"],
+            input=f"{self._password}\n{command}\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{name}: {command}: {done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def kubectl(self, *arguments: str) -> str:
+        return self.node(CONTROL_PLANE, shlex.join(["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *arguments]))
+
+    def read(self, *arguments: str) -> dict[str, Any]:
+        return json.loads(self.kubectl("get", *arguments, "--output=json"))
+
+    def playbook(
+        self,
+        name: str,
+        *arguments: str,
+        extra_vars: Mapping[str, Any] | None = None,
+        host_vars: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Run:
+        """Run a playbook; ``host_vars`` is what somebody has just edited in the inventory."""
+        self._overlay.write_text(json.dumps({"kube_node": {"hosts": dict(host_vars or {})}}))
+        command = [Path(sys.executable).with_name("ansible-playbook"), f"--inventory={INVENTORY}"]
+        command += [f"--inventory={self._overlay}", f"--extra-vars={json.dumps(extra_vars or {})}", *arguments]
+        done = subprocess.run(
+            [*command, CHECKOUT / "playbooks" / f"{name}.yml"],
+            cwd=CHECKOUT,
+            env={**os.environ, "GROUNDWORK_LAB": NAME, "GROUNDWORK_LAB_NETWORK": NETWORK, "ANSIBLE_FORCE_COLOR": "0"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        print(done.stdout)  # what pytest shows when the promise is broken
+        recap = {
+            host: {outcome: int(count) for outcome, count in re.findall(r"(\w+)=(\d+)", counts)}
+            for host, counts in re.findall(r"^(\S+) +: (ok=.*)$", done.stdout.partition("PLAY RECAP")[2], re.MULTILINE)
+        }
+        return Run(done.returncode, done.stdout, recap)
+
+    def labels(self, node: str) -> dict[str, str]:
+        return self.read("node", node)["metadata"]["labels"]
+
+    def taints(self, node: str) -> list[str]:
+        """Without those that the node's condition comes and goes with."""
+        taints = self.read("node", node)["spec"].get("taints", [])
+        ours = (taint for taint in taints if not taint["key"].startswith("node.kubernetes.io/"))
+        return sorted(f"{taint['key']}={taint.get('value', '')}:{taint['effect']}" for taint in ours)
+
+    def ready(self) -> list[str]:
+        """The names of the Ready nodes."""
+        return sorted(
+            node["metadata"]["name"]
+            for node in self.read("nodes")["items"]
+            for condition in node["status"]["conditions"]
+            if (condition["type"], condition["status"]) == ("Ready", "True")
+        )
+
+    def pods(self) -> dict[str, tuple[str, int]]:
+        """Each pod's identity and how often its containers were restarted: what a restart of any kind changes."""
+        return {
+            pod["metadata"]["name"]: (
+                pod["metadata"]["uid"],
+                sum(container["restartCount"] for container in pod["status"].get("containerStatuses", [])),
+            )
+            for pod in self.read("pods", "--all-namespaces")["items"]
+        }
+
+    @contextmanager
+    def watched_api(self) -> Iterator[Availability]:
+        """Ask the API server whether it lives, ten times a second, for as long as the block runs."""
+        seen, done = Availability(), threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(seen, done), daemon=True)
+        watcher.start()
+        try:
+            yield seen
+        finally:
+            done.set()
+            watcher.join()
+
+    def _watch(self, seen: Availability, done: threading.Event) -> None:
+        url = f"https://{self.record.node(CONTROL_PLANE).address}:6443/livez"
+        trusting = ssl._create_unverified_context()
+        last_answer = time.monotonic()
+        while not (done.wait(0.1) and seen.answers):
+            try:
+                with urllib.request.urlopen(url, timeout=2, context=trusting):
+                    seen.answers = True
+            except OSError:
+                seen.answers = False
+            now = time.monotonic()
+            seen.longest_gap = max(seen.longest_gap, now - last_answer)
+            if seen.answers:
+                last_answer = now
+            elif now - last_answer > 120:
+                return
+
+
+class Ledger:
+    """The session's machines, and what is on them: nothing, the inventory's cluster, or what a test has left."""
+
+    def __init__(self, machines: Machines) -> None:
+        self.machines = machines
+        self._holds = "nothing"
+
+    def bare(self) -> Machines:
+        if self._holds != "nothing":
+            lifecycle.restore(self.machines.lab, "bare", print)
+        self._holds = "what a test has left"
+        return self.machines
+
+    def cluster(self) -> Machines:
+        if self._holds != "the cluster":
+            run = self.bare().playbook("site")
+            assert run.rc == 0, run.stdout
+            self._holds = "the cluster"
+        return self.machines
+
+
+@pytest.fixture(scope="session")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    lab = Lab(NAME)
+    access.prepare(lab)
+    try:
+        lifecycle.down(lab, print)
+        lifecycle.up(lab, NETWORK, read_nodes(lab, NETWORK, INVENTORY), "", print)
+        lifecycle.snapshot(lab, "bare", print)
+        yield Ledger(Machines(lab, tmp_path_factory.mktemp("inventory") / "edited.json"))
+    finally:
+        lifecycle.down(lab, print)
+
+
+@pytest.fixture(scope="module")
+def bare_machines(ledger: Ledger) -> Machines:
+    """Three nodes as they come from their vendor."""
+    return ledger.bare()
+
+
+@pytest.fixture(scope="module")
+def cluster(ledger: Ledger) -> Machines:
+    """Three nodes that site.yml has made a cluster of. A test that changes it brings it back to the inventory."""
+    return ledger.cluster()
