@@ -33,6 +33,10 @@ options:
     description: Files of kubeadm's patches directory, name to content.
     type: dict
     default: {}
+  registration_only:
+    description: Leave all but the labels and taints of registration as it is.
+    type: bool
+    default: false
   timeout:
     description: Seconds to wait for a restarted kubelet to be healthy.
     type: int
@@ -46,6 +50,11 @@ EXAMPLES = r"""
     patches:
       kubeletconfiguration+strategic.yaml: |
         kubeReserved: {cpu: 100m, memory: 200Mi}
+
+- name: Let a node that registers again carry the labels and taints of the inventory
+  groundwork.kube.kubeadm_node:
+    config: "{{ lookup('ansible.builtin.template', 'init.yaml.j2') }}"
+    registration_only: true
 """
 
 RETURN = r"""
@@ -100,6 +109,18 @@ def desired_flags(observed: str, made: str) -> str:
     return f'KUBELET_KUBEADM_ARGS="{" ".join(after)}"\n'
 
 
+def with_registration_of(observed: str, desired: str) -> str:
+    """The flags there are, with the registration flags of others; the same text when these do not differ."""
+
+    def registration(flags: str) -> list[str]:
+        return [flag for flag in k.kubelet_flags(flags) if flag_name(flag) in REGISTRATION_FLAGS]
+
+    running = [flag for flag in k.kubelet_flags(observed) if flag_name(flag) not in REGISTRATION_FLAGS]
+    if sorted(registration(observed)) == sorted(registration(desired)):
+        return observed
+    return f'KUBELET_KUBEADM_ARGS="{" ".join(running + registration(desired))}"\n'
+
+
 def needs_restart(observed: Mapping[str, str], desired: Mapping[str, str]) -> bool:
     """Whether a change is one that a running kubelet would have to read."""
 
@@ -118,13 +139,17 @@ def reconcile(kubeadm: k.Kubeadm) -> dict[str, t.Any]:
         if module.check_mode:
             return {"changed": False, "changed_files": [], "restarted": False}
         raise k.KubeadmError("this node is not a member of a cluster: run the `join` step of role kubeadm first")
-    desired = kubeadm.kubelet_files(module.params["config"], patches)
-    observed = {name: k.read(f"{k.KUBELET}/{name}") for name in desired}
-    desired[FLAGS] = desired_flags(observed[FLAGS], desired[FLAGS])
+    only_registration = module.params["registration_only"]
+    made = kubeadm.kubelet_files(module.params["config"], patches)
+    observed = {name: k.read(f"{k.KUBELET}/{name}") for name in made}
+    if only_registration:
+        desired = {**observed, FLAGS: with_registration_of(observed[FLAGS], made[FLAGS])}
+    else:
+        desired = {**made, FLAGS: desired_flags(observed[FLAGS], made[FLAGS])}
     differing = sorted(name for name in desired if desired[name] != observed[name])
-    restart = needs_restart(observed, desired) or not k.unit_is_active(module, "kubelet")
+    restart = needs_restart(observed, desired) or not (only_registration or k.unit_is_active(module, "kubelet"))
     diff = [k.text_diff(observed[name], desired[name], f"{k.KUBELET}/{name}") for name in differing]
-    diff += k.place_patches(patches, module.check_mode)
+    diff += [] if only_registration else k.place_patches(patches, module.check_mode)
     if not module.check_mode:
         _write(kubeadm, {name: desired[name] for name in differing}, observed, restart)
     return {
@@ -165,6 +190,7 @@ def main() -> None:
         argument_spec={
             "config": {"type": "str", "required": True},
             "patches": {"type": "dict", "default": {}},
+            "registration_only": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 60},
         },
         supports_check_mode=True,

@@ -142,6 +142,20 @@ def test_labels_of_registration_change_without_a_restart(run_module: RunModule, 
     assert "restart kubelet" not in member.calls("systemctl")
 
 
+def test_registration_alone_can_be_changed_and_all_else_left(run_module: RunModule, member: Node) -> None:
+    flags = member.kubelet / "kubeadm-flags.env"
+    wanted = {
+        "config": member.document(flags='[{name: node-labels, value: "tier=worker"}]', max_pods=50),
+        "registration_only": True,
+    }
+    result = run_module("kubeadm_node", wanted)
+    assert (result["changed_files"], result["restarted"]) == ([str(flags)], False), result
+    assert "--node-labels=tier=worker" in flags.read_text()
+    assert "--node-ip=10.77.0.12" in flags.read_text()
+    assert "maxPods: 50" not in (member.kubelet / "config.yaml").read_text()
+    assert not run_module("kubeadm_node", wanted)["changed"]
+
+
 def test_a_flag_that_leaves_the_inventory_leaves_the_node(run_module: RunModule, member: Node) -> None:
     run_module("kubeadm_node", {"config": member.document()})
     assert "node-labels" not in (member.kubelet / "kubeadm-flags.env").read_text()
