@@ -33,6 +33,7 @@ from lab.state import CHECKOUT, Lab, Record
 
 NAME = os.environ.get("GROUNDWORK_LAB") or "tests"
 NETWORK = os.environ.get("GROUNDWORK_LAB_NETWORK") or "10.84.0"
+ENVIRONMENT = {"GROUNDWORK_LAB": NAME, "GROUNDWORK_LAB_NETWORK": NETWORK, "ANSIBLE_FORCE_COLOR": "0"}
 INVENTORY = CHECKOUT / "molecule/inventory"
 CONTROL_PLANE = "k8s-master"
 SYSTEM = "kube-system"
@@ -119,21 +120,29 @@ class Machines:
         self._overlay.write_text(json.dumps({"kube_node": {"hosts": dict(host_vars or {})}}))
         command = [Path(sys.executable).with_name("ansible-playbook"), f"--inventory={INVENTORY}"]
         command += [f"--inventory={self._overlay}", f"--extra-vars={json.dumps(extra_vars or {})}", *arguments]
-        done = subprocess.run(
-            [*command, CHECKOUT / "playbooks" / f"{name}.yml"],
-            cwd=CHECKOUT,
-            env={**os.environ, "GROUNDWORK_LAB": NAME, "GROUNDWORK_LAB_NETWORK": NETWORK, "ANSIBLE_FORCE_COLOR": "0"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        print(done.stdout)  # what pytest shows when the promise is broken
+        # A file, so that a run of minutes can be followed.
+        log = self.lab.logs / "playbook.log"
+        with log.open("w") as output:
+            done = subprocess.run(
+                [*command, CHECKOUT / "playbooks" / f"{name}.yml"],
+                cwd=CHECKOUT,
+                env={
+                    **os.environ,
+                    "GROUNDWORK_LAB": NAME,
+                    "GROUNDWORK_LAB_NETWORK": NETWORK,
+                    "ANSIBLE_FORCE_COLOR": "0",
+                },
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        printed = log.read_text()
+        print(printed)  # what pytest shows when the promise is broken
         recap = {
             host: {outcome: int(count) for outcome, count in re.findall(r"(\w+)=(\d+)", counts)}
-            for host, counts in re.findall(r"^(\S+) +: (ok=.*)$", done.stdout.partition("PLAY RECAP")[2], re.MULTILINE)
+            for host, counts in re.findall(r"^(\S+) +: (ok=.*)$", printed.partition("PLAY RECAP")[2], re.MULTILINE)
         }
-        return Run(done.returncode, done.stdout, recap)
+        return Run(done.returncode, printed, recap)
 
     def labels(self, node: str) -> dict[str, str]:
         return self.read("node", node)["metadata"]["labels"]
