@@ -60,6 +60,7 @@ GROUNDWORK_VARIABLES = {
     "groundwork_cluster_name": "The cluster's name: part of the API's name, and what a destructive playbook asks for.",
     "groundwork_cni": "C(calico), or C(none) to bring a network of your own.",
     "groundwork_api_host": "The control plane on which modules talk to the API; the first of them otherwise.",
+    "groundwork_admin_kubeconfig": "Where on the controller to keep a copy of the admin kubeconfig; empty to keep none.",
     "groundwork_artifacts": "Where on the controller a run leaves what it was asked to leave, mode 0600.",
     "groundwork_confirm": "The cluster's name again, to let a destructive playbook act.",
     "groundwork_assume": "What earlier phases of this check-mode run would have made.",
