@@ -81,7 +81,8 @@ cgroupDriver: cgroupfs
 failCgroupV1: false
 failSwapOn: false
 featureGates: {KubeletInUserNamespace: true}
-localStorageCapacityIsolation: false
+imageGCHighThresholdPercent: 100
+evictionHard: {memory.available: 100Mi, nodefs.available: 1Gi, nodefs.inodesFree: 1%, imagefs.available: 1Gi}
 ---
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
