@@ -33,8 +33,8 @@ def problems(
         for name, value in written[host].items():
             if name in known:
                 yield from _wrong_value(host, name, value, known[name])
-            elif name.startswith(prefixes):
-                yield _unknown(host, name, next(prefix for prefix in prefixes if name.startswith(prefix)), known)
+            elif prefix := next(filter(name.startswith, prefixes), ""):
+                yield _unknown(host, name, prefix, known)
             elif name.startswith("node_") and name not in NODE_VARIABLES:
                 yield from _misspelt_node_variable(host, name)
 

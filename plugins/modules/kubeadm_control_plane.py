@@ -23,6 +23,7 @@ attributes:
     description: On a machine that is not a control plane there is nothing to change yet.
   diff_mode:
     support: full
+    description: Shows the configuration and each static pod that would change.
 options:
   config:
     description:

@@ -18,6 +18,7 @@ author:
 attributes:
   check_mode:
     support: full
+    description: Says that the node would join.
   diff_mode:
     support: full
     description: Shows the document, secrets masked, and the patches.

@@ -22,6 +22,7 @@ attributes:
     description: On a machine that is not a member there is nothing to change yet.
   diff_mode:
     support: full
+    description: Shows the kubelet's configuration that would change.
 options:
   config:
     description:

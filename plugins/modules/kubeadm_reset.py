@@ -17,6 +17,7 @@ author:
 attributes:
   check_mode:
     support: full
+    description: Says that the node would be reset.
   diff_mode:
     support: full
     description: Shows the files that would go.
