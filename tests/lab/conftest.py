@@ -33,7 +33,6 @@ from lab.state import CHECKOUT, Lab, Record
 
 NAME = os.environ.get("GROUNDWORK_LAB") or "tests"
 NETWORK = os.environ.get("GROUNDWORK_LAB_NETWORK") or "10.84.0"
-ENVIRONMENT = {"GROUNDWORK_LAB": NAME, "GROUNDWORK_LAB_NETWORK": NETWORK, "ANSIBLE_FORCE_COLOR": "0"}
 INVENTORY = CHECKOUT / "molecule/inventory"
 CONTROL_PLANE = "k8s-master"
 SYSTEM = "kube-system"
@@ -80,6 +79,12 @@ class Machines:
     def settings(self) -> dict[str, Any]:
         """The inventory's variables for all hosts, as written."""
         return yaml.safe_load((INVENTORY / "group_vars/all.yml").read_text())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What programs need to know to mean this lab."""
+        ours = {"GROUNDWORK_LAB": NAME, "GROUNDWORK_LAB_NETWORK": NETWORK, "ANSIBLE_FORCE_COLOR": "0"}
+        return {**os.environ, **ours}
 
     @property
     def mirror(self) -> str:

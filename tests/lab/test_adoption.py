@@ -20,7 +20,8 @@ def foreign_cluster(bare_machines: Any, tmp_path_factory: pytest.TempPathFactory
     specs = sorted(bare_machines.record.nodes.values(), key=lambda spec: spec.address)
     nodes.write_text("".join(f"{spec.name} {spec.address} - -\n" for spec in specs))
     script = CHECKOUT / "benchmarks/bare_cluster.sh"
-    subprocess.run([script, bare_machines.lab.state, bare_machines.record.network, nodes], check=True)
+    command = [script, bare_machines.lab.state, bare_machines.record.network, nodes]
+    subprocess.run(command, env=bare_machines.environment, check=True)
     return bare_machines
 
 

@@ -52,7 +52,8 @@ def test_fix_node_labels_names_each_key_and_with_check_mends_nothing(drifted: An
     before = drifted.labels(WORKER), drifted.taints(API)
     run = drifted.playbook("fix_node_labels", "--check")
     assert run.rc == 0
-    assert [finding for finding in FINDINGS if finding not in run.stdout] == []
+    told = run.stdout.replace("''", "'")  # as YAML writes quotes
+    assert [finding for finding in FINDINGS if finding not in told] == []
     assert (drifted.labels(WORKER), drifted.taints(API)) == before
 
 
