@@ -79,10 +79,10 @@ verify:
 
 # --- what judges a change ---------------------------------------------------------------------------------------------
 
-.PHONY: test test-all lint sanity unit api molecule
+.PHONY: test test-all lint sanity unit api molecule lab-tests
 test: lint sanity unit api molecule
 test-all: PYTEST_ARGUMENTS := -m ""
-test-all: test
+test-all: test lab-tests
 
 lint: environment-dev
 	$(BIN)/ruff check .
@@ -106,6 +106,10 @@ api: environment-dev
 
 molecule: environment-dev lab-build
 	PATH="$(CURDIR)/$(BIN):$$PATH" molecule test
+
+# What a cluster promises while it is changed, killed, adopted and reset: on nodes of its own, for many minutes.
+lab-tests: environment-dev lab-build
+	$(BIN)/pytest tests/lab -m lab
 
 # --- documents --------------------------------------------------------------------------------------------------------
 
