@@ -111,6 +111,11 @@ molecule: environment-dev lab-build
 lab-tests: environment-dev lab-build
 	$(BIN)/pytest tests/lab -m lab
 
+# Ratios, kept with the commit and the machine they were measured on. Wants an otherwise quiet machine.
+.PHONY: benchmarks
+benchmarks: environment-dev lab-build
+	$(BIN)/python benchmarks/evidence.py
+
 # --- documents --------------------------------------------------------------------------------------------------------
 
 .PHONY: docs

@@ -18,7 +18,7 @@ mark() { printf '%s %s\n' "$1" "$(( ($(date +%s%N) - began) / 1000000 ))" | awk 
 
 # Runs the script on standard input as root on a node.
 on() {
-    { echo "$password"; echo "set -e"; cat; } |
+    { echo "$password"; echo "set -e; umask 022"; cat; } |
         ssh -F "$state/ssh_config" -o LogLevel=ERROR "$1" 'sudo -S -p "" bash -s' >"$work/$1.log" 2>&1 ||
         { echo "$1 failed:" >&2; tail -n 20 "$work/$1.log" >&2; return 1; }
 }
