@@ -78,7 +78,7 @@ options:
   prune:
     description:
       - Patterns of files. One that matches and is not in O(files) is removed, if its first line says that
-        Groundwork wrote it.
+        Groundwork wrote it, and with it a directory that a wildcard stands for and that is empty then.
     type: list
     elements: str
     default: []
@@ -143,6 +143,7 @@ settings:
   sample: [{kind: sysctl, name: net.ipv4.ip_forward, before: "0", after: "1"}]
 """
 
+import fnmatch
 import glob
 import grp
 import os
@@ -340,6 +341,7 @@ class HostSettings:
         place = self.root.path(wanted.path)
         if wanted.content is None:
             os.unlink(place)
+            self._remove_emptied(os.path.dirname(wanted.path))
             return
         _make_parents(place)
         if change.seen.content is not None:
@@ -348,6 +350,13 @@ class HostSettings:
         if change.rewrites:
             self._replace(place, wanted)
             self._set_attributes(place, wanted, new=change.seen.content is None)
+
+    def _remove_emptied(self, directory: str) -> None:
+        """What a pattern knows by wildcard goes with its file: to containerd an empty directory is a registry, too."""
+        patterns = [os.path.dirname(pattern) for pattern in self.wanted["prune"]]
+        known = any(glob.has_magic(pattern) and fnmatch.fnmatchcase(directory, pattern) for pattern in patterns)
+        if known and not os.listdir(self.root.path(directory)):
+            os.rmdir(self.root.path(directory))
 
     def _replace(self, place: str, wanted: WantedFile) -> None:
         descriptor, new = tempfile.mkstemp(dir=self.module.tmpdir)

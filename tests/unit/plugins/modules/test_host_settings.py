@@ -301,6 +301,7 @@ def test_prune_removes_only_what_groundwork_wrote_and_no_longer_wants(settings: 
     )
 
     assert result["changed_files"] == ["/etc/containerd/certs.d/gone/hosts.toml"]
+    assert not (certs / "gone").exists(), "containerd takes an empty directory for a registry without mirrors"
     assert (certs / "foreign/hosts.toml").exists()
     assert result["diff"][0]["before"] == "(sensitive content)\n", "what only root could read is not shown"
 
