@@ -28,13 +28,15 @@ def test_another_name_is_no_confirmation(cluster: Any) -> None:
 
 def test_with_its_name_every_node_leaves_and_foreign_firewall_rules_stay(cluster: Any) -> None:
     for name in cluster.names:
+        cluster.node(name, "apt-get -qq update && apt-get -qq install --yes iptables >/dev/null 2>&1")
         cluster.node(name, "iptables -A INPUT -p tcp --dport 4242 -m comment --comment somebody-elses -j ACCEPT")
     run = cluster.playbook("reset", extra_vars={"groundwork_confirm": "kubernetes"})
     assert run.rc == 0
-    assert "vxlan.calico" in run.stdout
+    for left in ("vxlan.calico", "iptables rules of KUBE chains"):
+        assert left in run.stdout
     for name in cluster.names:
-        assert cluster.node(name, "ls -d /etc/kubernetes/kubelet.conf /var/lib/etcd/member 2>/dev/null || true") == ""
-        assert cluster.node(name, "crictl ps --quiet 2>/dev/null || ctr -n k8s.io tasks list -q") == ""
+        assert cluster.node(name, f"ls -d {MEMBERSHIP} /var/lib/etcd/member 2>/dev/null || true") == ""
+        assert cluster.node(name, "ctr --namespace k8s.io tasks list --quiet") == ""
         assert "somebody-elses" in cluster.node(name, "iptables-save")
 
 
