@@ -12,6 +12,9 @@ from lab.state import CHECKOUT
 
 pytestmark = pytest.mark.lab
 
+# What an inventory says of a cluster whose pod network is to stay as its owner made it.
+OWN_NETWORK = {"groundwork_cni": "none"}
+
 
 @pytest.fixture(scope="module")
 def foreign_cluster(bare_machines: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
@@ -27,7 +30,7 @@ def foreign_cluster(bare_machines: Any, tmp_path_factory: pytest.TempPathFactory
 
 def test_check_tells_what_adoption_would_change_and_touches_nothing(foreign_cluster: Any) -> None:
     before = foreign_cluster.pods()
-    run = foreign_cluster.playbook("site", "--check", "--diff")
+    run = foreign_cluster.playbook("site", "--check", "--diff", extra_vars=OWN_NETWORK)
     assert run.rc == 0
     assert run.changed
     assert foreign_cluster.pods() == before
@@ -36,12 +39,20 @@ def test_check_tells_what_adoption_would_change_and_touches_nothing(foreign_clus
 
 def test_adoption_restarts_no_pod(foreign_cluster: Any) -> None:
     before = foreign_cluster.pods()
-    run = foreign_cluster.playbook("site")
+    run = foreign_cluster.playbook("site", extra_vars=OWN_NETWORK)
     assert run.rc == 0
     assert foreign_cluster.pods() == before
     assert foreign_cluster.labels("k8s-worker-ai")["tier"] == "worker"
 
 
+def test_check_tells_whom_the_roles_own_network_would_restart(foreign_cluster: Any) -> None:
+    before = foreign_cluster.pods()
+    run = foreign_cluster.playbook("site", "--check", "--diff")
+    assert run.rc == 0
+    assert "+++ after: DaemonSet kube-system/calico-node" in run.stdout
+    assert foreign_cluster.pods() == before
+
+
 def test_an_adopted_cluster_is_like_any_other(foreign_cluster: Any) -> None:
-    run = foreign_cluster.playbook("site")
+    run = foreign_cluster.playbook("site", extra_vars=OWN_NETWORK)
     assert (run.rc, run.changed) == (0, {})
