@@ -28,6 +28,10 @@ options:
     type: str
     choices: [ext4, xfs]
     default: ext4
+  mode:
+    description: The mode that the root directory of a new file system gets.
+    type: str
+    default: "0755"
 attributes:
   check_mode:
     support: full
@@ -54,6 +58,7 @@ actions:
 
 import os
 import stat
+from contextlib import suppress
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -110,8 +115,19 @@ def run(module: AnsibleModule, command: list[str]) -> None:
 
 
 def make_filesystem(module: AnsibleModule, device: str, filesystem: str) -> None:
+    mkfs = module.get_bin_path(f"mkfs.{filesystem}")
+    if not mkfs:
+        package = {"ext4": "e2fsprogs", "xfs": "xfsprogs"}[filesystem]
+        module.fail_json(msg=f"This machine has no mkfs.{filesystem} to format {device} with. Install {package}.")
     # Neither is told to force: they look once more themselves whether something is there.
-    run(module, [f"mkfs.{filesystem}", "-q", "-L", LABEL, device])
+    run(module, [mkfs, "-q", "-L", LABEL, device])
+
+
+def settle_root(path: str, mode: str) -> None:
+    """As empty as a new directory: kubeadm refuses lost+found in etcd's, and e2fsck makes one when it needs it."""
+    os.chmod(path, int(mode, 8))
+    with suppress(FileNotFoundError):
+        os.rmdir(os.path.join(path, "lost+found"))
 
 
 def mount(module: AnsibleModule, device: str, path: str) -> None:
@@ -132,6 +148,7 @@ def main() -> None:
             "device": {"type": "path", "required": True},
             "path": {"type": "path", "required": True},
             "filesystem": {"type": "str", "choices": ["ext4", "xfs"], "default": "ext4"},
+            "mode": {"type": "str", "default": "0755"},
         },
         supports_check_mode=True,
     )
@@ -147,6 +164,8 @@ def main() -> None:
             if FORMAT in actions:
                 make_filesystem(module, device, module.params["filesystem"])
             mount(module, device, path)
+            if FORMAT in actions:
+                settle_root(path, module.params["mode"])
     after = "".join(f"{action} {device}\n" for action in actions)
     module.exit_json(
         changed=bool(actions),

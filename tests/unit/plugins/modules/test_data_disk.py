@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.groundwork.kube.plugins.module_utils.host_disk import (
     Disk,
@@ -16,6 +19,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.host_disk import (
     unit_content,
     unit_name,
 )
+from ansible_collections.groundwork.kube.plugins.modules.data_disk import make_filesystem, settle_root
 
 RunModule = Callable[..., dict[str, Any]]
 
@@ -100,6 +104,43 @@ def test_a_file_system_with_our_label_is_mounted_only(run_module: RunModule, loo
     result = run_module("data_disk", {"device": loop, "path": str(tmp_path / "data")}, check=True)
 
     assert result["actions"] == ["mount"]
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Iterator[AnsibleModule]:
+    (tmp_path / "remote").mkdir()
+    with patch_module_args({"_ansible_remote_tmp": str(tmp_path / "remote"), "_ansible_keep_remote_files": False}):
+        yield AnsibleModule(argument_spec={})
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """Where a disk may be mounted; it is not afterwards."""
+    (tmp_path / "data").mkdir()
+    yield tmp_path / "data"
+    subprocess.run(["umount", str(tmp_path / "data")], capture_output=True, check=False)
+
+
+def test_a_formatted_disk_is_an_empty_directory_of_its_own_and_then_left_alone(
+    run_module: RunModule, module: AnsibleModule, loop: str, directory: Path
+) -> None:
+    make_filesystem(module, loop, "ext4")
+    arguments = {"device": loop, "path": str(directory)}
+    assert run_module("data_disk", arguments, check=True)["actions"] == ["mount"]
+
+    # As the unit has it mounted; systemd itself mounts it on a machine only.
+    unit = dict(
+        line.split("=", 1) for line in unit_content("#", "", str(directory), "ext4").splitlines() if "=" in line
+    )
+    subprocess.run(["mount", "-t", unit["Type"], "-o", unit["Options"], loop, unit["Where"]], check=True)
+    settle_root(str(directory), "0700")
+
+    assert list(directory.iterdir()) == []
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    (directory / "member").mkdir()
+    again = run_module("data_disk", arguments)
+    assert again["actions"] == []
+    assert not again["changed"]
 
 
 def test_what_is_no_block_device_is_refused(run_module: RunModule, tmp_path: Path) -> None:
