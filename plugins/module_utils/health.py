@@ -14,6 +14,7 @@ HEALTH_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "nodes": {"type": "list", "elements": "str", "required": True},
     "absent": {"type": "list", "elements": "str", "default": []},
     "workloads": {"type": "list", "elements": "str", "default": []},
+    "pod_network": {"type": "bool", "default": True},
     "timeout": {"type": "int", "default": 600},
     "interval": {"type": "int", "default": 3},
 }
@@ -31,6 +32,10 @@ class State:
     name: str
     ready: bool
     reason: str = ""
+
+    @property
+    def lacks_only_the_network(self) -> bool:
+        return self.reason == "NetworkPluginNotReady"
 
     def __str__(self) -> str:
         return f"{self.name} ({self.reason})" if self.reason else self.name

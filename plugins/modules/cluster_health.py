@@ -37,6 +37,10 @@ options:
     type: list
     elements: str
     default: []
+  pod_network:
+    description: Whether there is a pod network. Without one, a Node that lacks nothing else is as ready as it can be.
+    type: bool
+    default: true
   timeout:
     description: How long to wait, in seconds. With V(0) it looks once, and fails if something is not as it should be.
     type: int
@@ -162,7 +166,10 @@ def main() -> None:
         line = f"{len(nodes)} Nodes would be waited for"
     module.exit_json(
         changed=False,
-        healthy=all(state.ready for state in [*nodes, *workloads]),
+        healthy=all(
+            state.ready or (state.lacks_only_the_network and not module.params["pod_network"])
+            for state in [*nodes, *workloads]
+        ),
         summary=line,
         nodes={state.name: state.result() for state in nodes},
         workloads={state.name: state.result() for state in workloads},

@@ -61,6 +61,15 @@ def test_it_says_which_nodes_are_waited_for_and_why(api: Api, call: Call) -> Non
     )
 
 
+def test_without_a_pod_network_a_node_that_lacks_nothing_else_will_do(api: Api, call: Call) -> None:
+    for name, message in {"k8s-redis": NO_NETWORK, "k8s-ill": "PLEG is not healthy"}.items():
+        api.plant(name)
+        set_ready(api, name, "False", "KubeletNotReady", message)
+    assert not call("cluster_health", nodes=["k8s-redis"])["healthy"]
+    assert call("cluster_health", nodes=["k8s-redis"], pod_network=False)["healthy"]
+    assert not call("cluster_health", nodes=["k8s-redis", "k8s-ill"], pod_network=False)["healthy"]
+
+
 def test_a_node_that_is_known_to_be_dead_is_not_waited_for(api: Api, call: Call, daemon_set: str) -> None:
     for name in ("alive", "dead"):
         api.plant(name)
