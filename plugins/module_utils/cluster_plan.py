@@ -53,6 +53,9 @@ PER_NODE: dict[str, Any] = {
     "containerd_registry_mirrors": {},
     "containerd_http_proxy": None,
     "containerd_https_proxy": None,
+    "groundwork_http_proxy": None,
+    "groundwork_https_proxy": None,
+    "groundwork_no_proxy": [],
 }
 
 # Playbook-wide variables; every other prefix is a role's, whose argument_specs.yml knows its variables.
@@ -60,7 +63,11 @@ GROUNDWORK_VARIABLES = {
     "groundwork_cluster_name": "The cluster's name: part of the API's name, and what a destructive playbook asks for.",
     "groundwork_cni": "C(calico), or C(none) to bring a network of your own.",
     "groundwork_api_host": "The control plane on which modules talk to the API; the first of them otherwise.",
-    "groundwork_admin_kubeconfig": "Where on the controller to keep a copy of the admin kubeconfig; empty to keep none.",
+    "groundwork_http_proxy": "The proxy through which machines fetch packages, images and manifests from http URLs.",
+    "groundwork_https_proxy": "The same for https URLs.",
+    "groundwork_no_proxy": "Hosts, domains and networks to reach without the proxy, besides the cluster's own.",
+    "groundwork_keys": "The package sources' keys by URL, fetched once for all hosts of a run.",
+    "groundwork_admin_kubeconfig": "Where on the controller to keep a copy of the admin kubeconfig; empty: nowhere.",
     "groundwork_artifacts": "Where on the controller a run leaves what it was asked to leave, mode 0600.",
     "groundwork_confirm": "The cluster's name again, to let a destructive playbook act.",
     "groundwork_assume": "What earlier phases of this check-mode run would have made.",
@@ -185,6 +192,7 @@ def plan(inventory: Inventory, phases: Sequence[Mapping[str, Any]]) -> dict[str,
         "cluster": {
             "name": inventory.shared("groundwork_cluster_name"),
             "cni": inventory.shared("groundwork_cni"),
+            "encapsulation": inventory.shared("calico_encapsulation") if inventory.has_calico else "",
             "endpoint": inventory.endpoint,
             "endpoint_host": endpoint_host,
             "endpoint_port": int(endpoint_port),

@@ -526,9 +526,16 @@ def _mirrors(inventory: Inventory) -> Iterator[Problem]:
                     )
 
 
+_PROXIES = ("groundwork_http_proxy", "groundwork_https_proxy", "containerd_http_proxy", "containerd_https_proxy")
+
+
 def _proxies(inventory: Inventory) -> Iterator[Problem]:
     for host in inventory.nodes:
-        for variable in ("containerd_http_proxy", "containerd_https_proxy"):
+        exceptions = inventory.own(host, "groundwork_no_proxy")
+        if not isinstance(exceptions, list):
+            remedy = f"write groundwork_no_proxy: [{exceptions}]"
+            yield Problem(host, "groundwork_no_proxy", f"is {exceptions!r}, not a list", remedy)
+        for variable in _PROXIES:
             proxy = inventory.own(host, variable)
             if proxy and not _is_url(proxy):
                 # A proxy's URL may hold a password, and is not repeated.

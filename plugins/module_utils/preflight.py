@@ -33,6 +33,9 @@ DISTRIBUTION_CONTAINERD = {
     ("ubuntu", "24.04"): "1.7",
 }
 
+KERNEL_MODULES = ("overlay", "br_netfilter")
+ENCAPSULATION_MODULES = {"IPIP": "ipip", "IPIPCrossSubnet": "ipip"}
+
 # Variables of single hosts that decide something here, with their defaults.
 HOST_VARIABLES: dict[str, Any] = {
     "containerd_cgroup_driver": "systemd",
@@ -201,13 +204,22 @@ def _swap(machine: Machine) -> Iterator[Problem]:
 
 
 def _kernel(machine: Machine) -> Iterator[Problem]:
-    missing = [name for name, state in machine.state["modules"].items() if state == "missing"]
+    modules = machine.state["modules"]
+    missing = [name for name in KERNEL_MODULES if modules.get(name) == "missing"]
     if missing:
         yield machine.problem(
             "kernel modules",
             f"kernel {machine.state['kernel']} has no {', '.join(missing)}",
             "install the modules of this kernel (linux-image-*, linux-modules-extra-*), "
             "or reboot into the kernel whose modules are installed",
+        )
+    encapsulation = machine.plan["cluster"]["encapsulation"]
+    tunnel = ENCAPSULATION_MODULES.get(encapsulation, "")
+    if modules.get(tunnel) == "missing":
+        yield machine.problem(
+            "calico_encapsulation",
+            f"{encapsulation} needs the kernel module {tunnel}, which kernel {machine.state['kernel']} has not",
+            "set calico_encapsulation: VXLAN, or install the modules of this kernel",
         )
 
 
@@ -393,7 +405,7 @@ def _skew(machines: list[Machine]) -> Iterator[Problem]:
                 "clock",
                 f"is at least {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the other machines': "
                 "certificates and etcd would fail",
-                "synchronise its time (systemd-timesyncd or chrony)",
+                "let it have the time: kubeadm_time_synchronisation, kubeadm_time_servers, or a service of your own",
             )
 
 
@@ -419,6 +431,29 @@ def _twins(machines: list[Machine]) -> Iterator[Problem]:
 def _some(names: list[str]) -> str:
     shown = ", ".join(names[:3])
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def _subnets(machines: list[Machine]) -> Iterator[Problem]:
+    """Without encapsulation, only neighbours find each other's pods: routers know nothing of them."""
+    subnets = {machine.name: _subnet(machine) for machine in machines}
+    known = [subnet for subnet in subnets.values() if subnet]
+    usual = max(known, key=known.count, default="")
+    for machine in machines:
+        subnet = subnets[machine.name] or usual
+        if machine.plan["cluster"]["encapsulation"] == "None" and subnet != usual:
+            yield machine.problem(
+                "calico_encapsulation",
+                f"is None, with which pods find each other within one subnet only, and this machine is in {subnet}, "
+                f"others in {usual}",
+                "set calico_encapsulation: VXLANCrossSubnet",
+            )
+
+
+def _subnet(machine: Machine) -> str:
+    """The subnet of the machine's address as a node; empty when it has no such address, which is told elsewhere."""
+    wanted = machine.node["address"] or str(machine.settings.of(machine.name, "kubeadm_node_address"))
+    own = next((address for address in machine.state["addresses"] if _described(wanted, address)), None)
+    return str(ipaddress.ip_interface(f"{own['address']}/{own['prefix']}").network) if own else ""
 
 
 def _leftovers(machines: list[Machine]) -> Iterator[Problem]:
@@ -467,7 +502,7 @@ _HOST_CHECKS: tuple[Callable[[Machine], Iterator[Problem]], ...] = (
     _versions,
     _containerd,
 )
-_CLUSTER_CHECKS: tuple[Callable[[list[Machine]], Iterator[Problem]], ...] = (_skew, _twins, _leftovers)
+_CLUSTER_CHECKS: tuple[Callable[[list[Machine]], Iterator[Problem]], ...] = (_skew, _twins, _subnets, _leftovers)
 
 
 # Ports and mirrors

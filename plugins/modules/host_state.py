@@ -24,12 +24,12 @@ options:
     description: The systemd services whose state to tell.
     type: list
     elements: str
-    default: [containerd, kubelet]
+    default: [containerd, kubelet, chrony, ntp, ntpd-rs, ntpsec, openntpd, systemd-timesyncd]
   modules:
     description: The kernel modules to look for.
     type: list
     elements: str
-    default: [overlay, br_netfilter]
+    default: [overlay, br_netfilter, ipip]
   root:
     description: The tree to read, for the image of a machine.
     type: path
@@ -196,8 +196,21 @@ def main() -> None:
                     "runc",
                 ],
             },
-            "services": {"type": "list", "elements": "str", "default": ["containerd", "kubelet"]},
-            "modules": {"type": "list", "elements": "str", "default": ["overlay", "br_netfilter"]},
+            "services": {
+                "type": "list",
+                "elements": "str",
+                "default": [
+                    "containerd",
+                    "kubelet",
+                    "chrony",
+                    "ntp",
+                    "ntpd-rs",
+                    "ntpsec",
+                    "openntpd",
+                    "systemd-timesyncd",
+                ],
+            },
+            "modules": {"type": "list", "elements": "str", "default": ["overlay", "br_netfilter", "ipip"]},
             "root": {"type": "path", "default": "/"},
         },
         supports_check_mode=True,

@@ -26,6 +26,7 @@ PLAN: dict[str, Any] = {
     "cluster": {
         "pod_subnet": "192.168.0.0/16",
         "service_subnet": "10.96.0.0/12",
+        "encapsulation": "VXLAN",
         "version": "1.36.4",
         "endpoint": "api.kubernetes.internal:6443",
     },
@@ -54,7 +55,7 @@ def machine(number: int, name: str) -> dict[str, Any]:
         "cpus": 2,
         "swap": [],
         "cgroup": {"version": 2},
-        "modules": {"overlay": "built-in", "br_netfilter": "available"},
+        "modules": {"overlay": "built-in", "br_netfilter": "available", "ipip": "missing"},
         "inotify": {"max_user_instances": 128, "max_user_watches": 65536},
         "resolver": {"nameservers": ["198.51.100.53"], "upstream_file": False},
         "addresses": [
@@ -160,13 +161,13 @@ WRONG: dict[str, tuple[str, Change, str, str]] = {
         "worker",
         put("clock", {"ahead_at_least": 59.0, "ahead_at_most": 61.0}),
         "at least 59 s ahead",
-        "synchronise",
+        "kubeadm_time_synchronisation",
     ),
     "a clock behind": (
         "worker",
         put("clock", {"ahead_at_least": -61.0, "ahead_at_most": -30.0}),
         "at least 30 s behind",
-        "synchronise",
+        "kubeadm_time_synchronisation",
     ),
     "a foreign node": (
         "worker",
@@ -276,6 +277,35 @@ def test_cgroup_drivers_that_disagree_are_told(states: dict[str, Any]) -> None:
     found = problems(PLAN, states, settings(hosts={"worker": {"kubeadm_kubelet_configuration": kubelet}}))
 
     assert found[0].problem == "containerd would use systemd and the kubelet cgroupfs"
+
+
+def encapsulated(encapsulation: str) -> dict[str, Any]:
+    return {**PLAN, "cluster": {**PLAN["cluster"], "encapsulation": encapsulation}}
+
+
+@pytest.mark.parametrize("encapsulation", ["IPIP", "IPIPCrossSubnet"])
+def test_ipip_needs_its_kernel_module(states: dict[str, Any], encapsulation: str) -> None:
+    states["master"]["modules"]["ipip"] = "available"
+    states["redis"]["modules"]["ipip"] = "loaded"
+
+    found = problems(encapsulated(encapsulation), states, settings())
+
+    assert [(problem.host, problem.variable) for problem in found] == [("worker", "calico_encapsulation")]
+    assert f"{encapsulation} needs the kernel module ipip, which kernel 6.12.0 has not" in found[0].problem
+
+
+@pytest.mark.parametrize(("encapsulation", "refused"), [("None", ["worker"]), ("VXLANCrossSubnet", [])])
+def test_without_encapsulation_all_machines_are_neighbours(
+    states: dict[str, Any], encapsulation: str, refused: list[str]
+) -> None:
+    plan = copy.deepcopy(encapsulated(encapsulation))
+    plan["nodes"]["worker"]["address"] = "203.0.113.9"
+    states["worker"]["addresses"] = [{"interface": "eth0", "address": "203.0.113.9", "prefix": 24}]
+
+    found = problems(plan, states, settings())
+
+    assert [problem.host for problem in found] == refused
+    assert all("203.0.113.0/24, others in 198.51.100.0/24" in problem.problem for problem in found)
 
 
 def test_debians_own_containerd_is_refused_before_it_is_installed(states: dict[str, Any]) -> None:
