@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.groundwork.kube.plugins.module_utils.host_plan import MARKER
+
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path for path in (ROOT / "roles").iterdir() if path.is_dir())
 
@@ -53,6 +55,16 @@ def test_every_variable_says_whether_it_may_change_on_a_running_cluster(role: Pa
         for name, option in _options(role).items()
     }
     assert [name for name, meaning in meanings.items() if "(live)" not in meaning and "(fixed)" not in meaning] == []
+
+
+def test_roles_mark_their_files_as_groundworks_own() -> None:
+    markers = {
+        name: value
+        for role in ROLES
+        for name, value in _load(role / "vars/main.yml").items()
+        if name.endswith("_marker")
+    }
+    assert markers == dict.fromkeys(["_containerd_marker", "_kubeadm_marker"], MARKER)
 
 
 def test_no_readme_is_stale() -> None:

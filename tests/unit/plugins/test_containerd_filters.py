@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from ansible.errors import AnsibleTemplatePluginError
 
 from ansible_collections.groundwork.kube.plugins.filter.certificate_files import certificate_files
@@ -84,9 +83,3 @@ def test_only_packages_that_are_not_there_as_wanted_are_missing() -> None:
 
     assert missing_packages(["containerd", "runc=1.3.*"], installed) == []
     assert missing_packages(["containerd=2.4*", "kubelet", "runc"], installed) == ["containerd=2.4*", "kubelet"]
-
-
-def test_the_role_marks_its_files_as_groundworks_own() -> None:
-    variables = yaml.safe_load((ROLE / "vars/main.yml").read_text())
-
-    assert variables["_containerd_marker"] == MARKER

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ansible_collections.groundwork.kube.plugins.modules import manifests
 
@@ -46,6 +52,43 @@ def test_a_missing_file_is_named(run_module: Any, tmp_path: Path) -> None:
     result = run_module(manifests, {"source": str(tmp_path / "absent.yaml")})
     assert result["failed"]
     assert "absent.yaml" in result["msg"]
+
+
+@pytest.fixture
+def proxy() -> Iterator[tuple[str, list[str]]]:
+    """A proxy that answers itself, and what it was asked for."""
+    asked: list[str] = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"kind: List\n")
+
+        def log_message(self, *_arguments: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def test_an_address_is_read_through_the_proxy(run_module: Any, proxy: tuple[str, list[str]]) -> None:
+    source, (address, asked) = "http://charts.invalid/calico.yaml", proxy
+    result = run_module(manifests, {"source": source, "proxy": address, "checksum": "sha256:00"})
+    assert "has the checksum sha256:" in result["msg"]
+    assert asked == [source]
+    assert "http_proxy" not in os.environ
+
+
+def test_an_exception_is_read_without_the_proxy(run_module: Any, proxy: tuple[str, list[str]]) -> None:
+    arguments = {"source": "http://charts.invalid/calico.yaml", "proxy": proxy[0], "no_proxy": [".invalid"]}
+    result = run_module(manifests, arguments)
+    assert "cannot read the manifests at http://charts.invalid" in result["msg"]
+    assert proxy[1] == []
 
 
 def test_before_there_is_a_cluster_check_mode_says_what_would_be_applied(run_module: Any, tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""What roles work out of the machine's reading and their variables, as Ansible's own templating does."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROLES = Path(__file__).resolve().parents[2] / "roles"
+
+Value = Callable[..., Any]
+
+
+def _value(role: str, name: str, given: dict[str, Any]) -> str:
+    """A variable of a role where the play knows ``given``, as JSON."""
+    from ansible.parsing.dataloader import DataLoader
+    from ansible.template import Templar
+
+    loader = DataLoader()
+    variables: dict[str, Any] = {}
+    for part in ("defaults", "vars"):
+        variables.update(loader.load_from_file(str(ROLES / role / part / "main.yml"), trusted_as_template=True))
+    return json.dumps(Templar(loader, {**variables, **given}).template(variables[name]))
+
+
+@pytest.fixture(scope="module")
+def value() -> Iterator[Value]:
+    """In a process of its own: Ansible's templating makes a controller of the whole process, and modules see it."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        yield lambda role, name, **given: json.loads(pool.apply(_value, (role, name, given)))
+
+
+def state(*services: str) -> dict[str, Any]:
+    return {"services": dict.fromkeys(("containerd", *services), "active")}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "present", "installed", "file"),
+    [
+        ("chrony", [], ["chrony"], "/etc/chrony/sources.d/groundwork.sources"),
+        ("systemd-timesyncd", [], ["systemd-timesyncd"], "/etc/systemd/timesyncd.conf.d/groundwork.conf"),
+        ("chrony", ["systemd-timesyncd"], [], "/etc/systemd/timesyncd.conf.d/groundwork.conf"),
+        ("systemd-timesyncd", ["chrony"], [], "/etc/chrony/sources.d/groundwork.sources"),
+        ("chrony", ["ntpsec"], [], None),
+        ("none", [], [], None),
+        ("none", ["chrony"], [], None),
+    ],
+)
+def test_a_time_service_is_installed_where_there_is_none(
+    value: Value, wanted: str, present: list[str], installed: list[str], file: str | None
+) -> None:
+    given = {
+        "kubeadm_time_synchronisation": wanted,
+        "kubeadm_time_servers": ["192.0.2.123", "time.example"],
+        "host_state": state(*present),
+    }
+
+    assert value("kubeadm", "kubeadm_time_packages", **given) == installed
+    files = value("kubeadm", "_kubeadm_time_files", **given)
+    assert [each["path"] for each in files] == ([file] if file else [])
+    if wanted == "chrony" and not present:
+        assert files[0]["content"].splitlines()[1:] == ["server 192.0.2.123 iburst", "server time.example iburst"]
+
+
+def test_without_servers_none_are_written(value: Value) -> None:
+    files = value("kubeadm", "_kubeadm_time_files", host_state=state("chrony"), kubeadm_time_servers=[])
+
+    assert [each["state"] for each in files] == ["absent"]
+
+
+def test_apt_takes_the_proxy_and_its_password_stays_roots(value: Value) -> None:
+    given = {
+        "groundwork_http_proxy": "http://ops:secret@proxy:3128",
+        "groundwork_no_proxy": ["mirror", ".local", "10.0.0.0/8"],
+    }
+
+    (file,) = value("containerd", "_containerd_apt_proxy_files", **given)
+
+    assert file["content"].splitlines()[1:] == [
+        'Acquire::http::Proxy "http://ops:secret@proxy:3128";',
+        'Acquire::http::Proxy::mirror "DIRECT";',
+    ]
+    assert (file["state"], file["mode"], file["sensitive"]) == ("present", "0600", True)
+
+
+def test_without_a_proxy_apt_keeps_none(value: Value) -> None:
+    assert value("containerd", "_containerd_apt_proxy_files")[0]["state"] == "absent"
+
+
+def test_what_goes_without_the_proxy_comes_from_the_plan(value: Value) -> None:
+    plan = {
+        "cluster": {
+            "dns_domain": "cluster.local",
+            "endpoint_host": "api.kubernetes.internal",
+            "pod_subnet": "192.168.0.0/16",
+            "service_subnet": "10.96.0.0/12",
+        },
+        "nodes": {"master": {"address": "192.0.2.11"}, "worker": {"address": None}},
+    }
+
+    exceptions = value("containerd", "containerd_no_proxy", groundwork=plan, groundwork_no_proxy=[".example"])
+
+    assert {"api.kubernetes.internal", "192.168.0.0/16", "192.0.2.11", ".example"} < set(exceptions)
+    assert None not in exceptions
+
+
+def test_a_key_that_was_fetched_for_another_host_is_not_fetched_again(value: Value) -> None:
+    address = "http://192.0.2.1/Release.key"
+    given = {"kubeadm_apt_key_url": address, "groundwork_keys": {address: "the key"}}
+
+    assert value("kubeadm", "kubeadm_apt_key", **given) == "the key"
