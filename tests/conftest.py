@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible.module_utils import _internal
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 
@@ -36,6 +37,8 @@ def run_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Callable[..., 
     def run(module: ModuleType | str, args: dict[str, Any], check: bool = False, diff: bool = False) -> dict[str, Any]:
         if isinstance(module, str):
             module = importlib.import_module(f"{MODULES}.{module}")
+        # Tests of action plugins make this process a controller, where warnings are printed instead of returned.
+        monkeypatch.setattr(_internal, "is_controller", False)
         # ansible-core collects warnings per process, which for a real module is per run.
         monkeypatch.setattr(warnings, "_global_warnings", {})
         monkeypatch.setattr(warnings, "_global_deprecations", {})
