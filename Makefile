@@ -82,6 +82,7 @@ verify:
 .PHONY: test test-all lint sanity unit api molecule lab-tests
 test: lint sanity unit api molecule
 test-all: PYTEST_ARGUMENTS := -m ""
+test-all: MOLECULE_ARGUMENTS := --all
 test-all: test lab-tests
 
 lint: environment-dev
@@ -105,7 +106,7 @@ api: environment-dev
 	$(BIN)/pytest tests/api $(PYTEST_ARGUMENTS)
 
 molecule: environment-dev lab-build
-	PATH="$(CURDIR)/$(BIN):$$PATH" molecule test
+	PATH="$(CURDIR)/$(BIN):$$PATH" molecule test $(MOLECULE_ARGUMENTS)
 
 # What a cluster promises while it is changed, killed, adopted and reset: on nodes of its own, for many minutes.
 lab-tests: environment-dev lab-build
