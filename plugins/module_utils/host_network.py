@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import struct
 from collections.abc import Iterator
 from typing import Any
+
+# What a cluster's own network makes on a node, and leaves behind.
+POD_NETWORK_INTERFACE = re.compile(r"cali|vxlan\.calico|vxlan-v6\.calico|tunl0|cni0|flannel|kube-ipvs0|nodelocaldns")
 
 _RTM_GETADDR = 22
 _RTM_GETROUTE = 26

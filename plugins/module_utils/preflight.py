@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.groundwork.kube.plugins.module_utils.host_network import POD_NETWORK_INTERFACE
 from ansible_collections.groundwork.kube.plugins.module_utils.port_checks import group_members
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem
 
@@ -318,13 +319,18 @@ def _networks(machine: Machine) -> Iterator[Problem]:
 
 
 def _own_networks(state: State, subnet: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Iterator[str]:
+    """Without what a cluster's network left on the machine: the next one takes that over."""
     seen = set()
     for address in state["addresses"]:
+        if POD_NETWORK_INTERFACE.match(address["interface"]):
+            continue
         own = ipaddress.ip_interface(f"{address['address']}/{address['prefix']}")
         if own.version == subnet.version and own.network.overlaps(subnet):
             seen.add(str(own.network))
             yield f"address {own} on {address['interface']}"
     for route in state["routes"]:
+        if POD_NETWORK_INTERFACE.match(route["interface"]):
+            continue
         destination = ipaddress.ip_network(route["destination"], strict=False)
         if destination.prefixlen == 0 or str(destination) in seen or destination.version != subnet.version:
             continue

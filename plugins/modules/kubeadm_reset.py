@@ -53,16 +53,16 @@ leftovers:
 """
 
 import os
-import re
 import shutil
+import socket
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
+from ansible_collections.groundwork.kube.plugins.module_utils.host_network import POD_NETWORK_INTERFACE
 
-# What a cluster's network leaves on a node.
-INTERFACES = re.compile(r"cali|vxlan\.calico|tunl0|cni0|flannel|kube-ipvs0|nodelocaldns")
+# What a cluster's network leaves on a node, by the marks in its firewall rules.
 RULES = {"KUBE chains": "KUBE-", "Calico's chains": "cali-"}
 CNI_CONFIGURATION = "/etc/cni/net.d"
 STATE = "/var/lib/calico"
@@ -76,10 +76,8 @@ def cluster_files() -> list[str]:
 
 
 def interfaces() -> list[str]:
-    try:
-        return [name for name in sorted(os.listdir("/sys/class/net")) if INTERFACES.match(name)]
-    except OSError:
-        return []
+    """Asked of the kernel: a container's /sys may be its host's."""
+    return sorted(name for _index, name in socket.if_nameindex() if POD_NETWORK_INTERFACE.match(name))
 
 
 def kubelet_mounts() -> list[str]:

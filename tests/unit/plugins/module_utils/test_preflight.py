@@ -234,6 +234,14 @@ def test_a_member_may_have_the_clusters_own_routes(states: dict[str, Any]) -> No
     assert problems(PLAN, states, settings()) == []
 
 
+def test_what_a_reset_left_of_the_pod_network_is_no_overlap(states: dict[str, Any]) -> None:
+    for state in states.values():
+        state["addresses"].append({"interface": "vxlan.calico", "address": "192.168.7.0", "prefix": 32})
+        state["routes"].append({"destination": "192.168.9.0/26", "gateway": "", "interface": "vxlan.calico"})
+
+    assert problems(PLAN, states, settings()) == []
+
+
 def test_a_node_of_another_cluster_is_told_by_its_authority(states: dict[str, Any]) -> None:
     for state in states.values():
         join(state)
