@@ -28,6 +28,7 @@ class Disk:
     label: str
     zeroed: bool
     mounted: bool
+    covered: bool
     occupied: bool
 
     @property
@@ -39,6 +40,10 @@ def decide(disk: Disk) -> tuple[str, ...]:
     """What is to be done, in order; nothing when the disk is where it belongs."""
     if disk.mounted:
         return ()
+    if disk.covered:
+        raise RefusedError(
+            f"Something else than {disk.device} is mounted at {disk.path}. Unmount it if it is not needed."
+        )
     if disk.occupied:
         raise RefusedError(
             f"{disk.path} is not empty, and mounting {disk.device} over it would hide what is there. "

@@ -97,13 +97,15 @@ def observe(module: AnsibleModule, device: str, path: str) -> Disk:
     with open(device, "rb") as file:
         zeroed = not any(file.read(HEAD))
     there = os.path.isdir(path)
+    mounted = there and os.stat(path).st_dev == os.stat(device).st_rdev
     return Disk(
         device=device,
         path=path,
         signature=seen.get("TYPE") or (seen.get("PTTYPE") and f"a partition table ({seen['PTTYPE']})") or "",
         label=seen.get("LABEL", ""),
         zeroed=zeroed,
-        mounted=there and os.stat(path).st_dev == os.stat(device).st_rdev,
+        mounted=mounted,
+        covered=os.path.ismount(path) and not mounted,
         occupied=there and bool(set(os.listdir(path)) - {"lost+found"}),
     )
 

@@ -25,7 +25,7 @@ RunModule = Callable[..., dict[str, Any]]
 
 
 def disk(**changes: Any) -> Disk:
-    blank = {"signature": "", "label": "", "zeroed": True, "mounted": False, "occupied": False}
+    blank = {"signature": "", "label": "", "zeroed": True, "mounted": False, "covered": False, "occupied": False}
     return Disk(**{"device": "/dev/vdb", "path": "/var/lib/containerd", **blank, **changes})
 
 
@@ -48,6 +48,7 @@ def test_a_mounted_disk_is_left_alone() -> None:
         ({"signature": "a partition table (gpt)"}, "partition table"),
         ({"zeroed": False}, "data of no known kind"),
         ({"occupied": True}, "is not empty"),
+        ({"covered": True}, "Something else than /dev/vdb is mounted at /var/lib/containerd"),
     ],
 )
 def test_what_is_not_ours_is_refused(changes: dict[str, Any], said: str) -> None:
