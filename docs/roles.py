@@ -31,7 +31,8 @@ def _default(name: str, option: dict[str, Any], defaults: dict[str, Any]) -> str
     if name not in defaults:
         return "required" if option.get("required") else "–"
     value = yaml.safe_dump(defaults[name], default_flow_style=True, width=sys.maxsize, allow_unicode=True)
-    return f"`{value.removesuffix(END_OF_DOCUMENT).strip()}`"
+    # A row of a table is one line.
+    return f"`{' '.join(value.removesuffix(END_OF_DOCUMENT).split())}`"
 
 
 def _cell(text: str) -> str:
