@@ -12,6 +12,7 @@ LABEL = "groundwork"
 
 FORMAT = "format"
 MOUNT = "mount"
+SETTLE = "settle"
 
 
 class RefusedError(Exception):
@@ -28,6 +29,7 @@ class Disk:
     label: str
     zeroed: bool
     mounted: bool
+    settled: bool
     covered: bool
     occupied: bool
 
@@ -39,7 +41,7 @@ class Disk:
 def decide(disk: Disk) -> tuple[str, ...]:
     """What is to be done, in order; nothing when the disk is where it belongs."""
     if disk.mounted:
-        return ()
+        return () if disk.settled else (SETTLE,)
     if disk.covered:
         raise RefusedError(
             f"Something else than {disk.device} is mounted at {disk.path}. Unmount it if it is not needed."
@@ -50,9 +52,9 @@ def decide(disk: Disk) -> tuple[str, ...]:
             f"Stop what uses it and move it away."
         )
     if disk.blank:
-        return (FORMAT, MOUNT)
+        return (FORMAT, MOUNT, SETTLE)
     if disk.label == LABEL:
-        return (MOUNT,)
+        return (MOUNT, SETTLE)
     found = disk.signature or "data of no known kind"
     raise RefusedError(
         f"{disk.device} holds {found}, so it is not formatted. If nothing on it is needed, blank it yourself: "

@@ -29,7 +29,7 @@ options:
     choices: [ext4, xfs]
     default: ext4
   mode:
-    description: The mode that the root directory of a new file system gets.
+    description: The mode that the root directory gets when the disk is mounted.
     type: str
     default: "0755"
 attributes:
@@ -50,7 +50,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 actions:
-  description: What was done, C(format) and C(mount), or would be.
+  description: What was done, C(format), C(mount) and C(settle) (the root directory's mode and emptiness), or would be.
   returned: success
   type: list
   elements: str
@@ -65,6 +65,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kube.plugins.module_utils.host_disk import (
     FORMAT,
     LABEL,
+    MOUNT,
     Disk,
     RefusedError,
     decide,
@@ -77,6 +78,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.lock import node_l
 UNITS = "/etc/systemd/system"
 # Where partition tables, file systems and encryption write what makes them known.
 HEAD = 2**20
+LOST_AND_FOUND = "lost+found"
 
 
 def probe(module: AnsibleModule, device: str) -> dict[str, str]:
@@ -105,8 +107,9 @@ def observe(module: AnsibleModule, device: str, path: str) -> Disk:
         label=seen.get("LABEL", ""),
         zeroed=zeroed,
         mounted=mounted,
+        settled=is_settled(path),
         covered=os.path.ismount(path) and not mounted,
-        occupied=there and bool(set(os.listdir(path)) - {"lost+found"}),
+        occupied=there and bool(set(os.listdir(path)) - {LOST_AND_FOUND}),
     )
 
 
@@ -125,11 +128,17 @@ def make_filesystem(module: AnsibleModule, device: str, filesystem: str) -> None
     run(module, [mkfs, "-q", "-L", LABEL, device])
 
 
-def settle_root(path: str, mode: str) -> None:
+def settle(path: str, mode: str) -> None:
     """As empty as a new directory: kubeadm refuses lost+found in etcd's, and e2fsck makes one when it needs it."""
     os.chmod(path, int(mode, 8))
-    with suppress(FileNotFoundError):
-        os.rmdir(os.path.join(path, "lost+found"))
+    with suppress(OSError):
+        os.rmdir(os.path.join(path, LOST_AND_FOUND))
+
+
+def is_settled(path: str) -> bool:
+    """Whether there is nothing to take away: what e2fsck has found stays."""
+    found = os.path.join(path, LOST_AND_FOUND)
+    return not os.path.isdir(found) or bool(os.listdir(found))
 
 
 def mount(module: AnsibleModule, device: str, path: str) -> None:
@@ -165,9 +174,9 @@ def main() -> None:
         if actions and not module.check_mode:
             if FORMAT in actions:
                 make_filesystem(module, device, module.params["filesystem"])
-            mount(module, device, path)
-            if FORMAT in actions:
-                settle_root(path, module.params["mode"])
+            if MOUNT in actions:
+                mount(module, device, path)
+            settle(path, module.params["mode"])
     after = "".join(f"{action} {device}\n" for action in actions)
     module.exit_json(
         changed=bool(actions),

@@ -19,22 +19,30 @@ from ansible_collections.groundwork.kube.plugins.module_utils.host_disk import (
     unit_content,
     unit_name,
 )
-from ansible_collections.groundwork.kube.plugins.modules.data_disk import make_filesystem, settle_root
+from ansible_collections.groundwork.kube.plugins.modules.data_disk import make_filesystem
 
 RunModule = Callable[..., dict[str, Any]]
 
 
 def disk(**changes: Any) -> Disk:
-    blank = {"signature": "", "label": "", "zeroed": True, "mounted": False, "covered": False, "occupied": False}
+    blank = {
+        "signature": "",
+        "label": "",
+        "zeroed": True,
+        "mounted": False,
+        "settled": True,
+        "covered": False,
+        "occupied": False,
+    }
     return Disk(**{"device": "/dev/vdb", "path": "/var/lib/containerd", **blank, **changes})
 
 
 def test_a_blank_disk_is_formatted_and_mounted() -> None:
-    assert decide(disk()) == ("format", "mount")
+    assert decide(disk()) == ("format", "mount", "settle")
 
 
 def test_a_disk_of_ours_is_mounted_as_it_is() -> None:
-    assert decide(disk(signature="ext4", label="groundwork", zeroed=False)) == ("mount",)
+    assert decide(disk(signature="ext4", label="groundwork", zeroed=False)) == ("mount", "settle")
 
 
 def test_a_mounted_disk_is_left_alone() -> None:
@@ -80,8 +88,8 @@ def test_a_blank_device_is_seen_as_blank_and_check_mode_leaves_it_so(
 ) -> None:
     arguments = {"device": loop, "path": str(tmp_path / "data")}
 
-    assert run_module("data_disk", arguments, check=True)["actions"] == ["format", "mount"]
-    assert run_module("data_disk", arguments, check=True)["actions"] == ["format", "mount"]
+    assert run_module("data_disk", arguments, check=True)["actions"] == ["format", "mount", "settle"]
+    assert run_module("data_disk", arguments, check=True)["actions"] == ["format", "mount", "settle"]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +112,7 @@ def test_a_file_system_with_our_label_is_mounted_only(run_module: RunModule, loo
 
     result = run_module("data_disk", {"device": loop, "path": str(tmp_path / "data")}, check=True)
 
-    assert result["actions"] == ["mount"]
+    assert result["actions"] == ["mount", "settle"]
 
 
 @pytest.fixture
@@ -127,14 +135,16 @@ def test_a_formatted_disk_is_an_empty_directory_of_its_own_and_then_left_alone(
 ) -> None:
     make_filesystem(module, loop, "ext4")
     arguments = {"device": loop, "path": str(directory)}
-    assert run_module("data_disk", arguments, check=True)["actions"] == ["mount"]
+    assert run_module("data_disk", arguments, check=True)["actions"] == ["mount", "settle"]
 
     # As the unit has it mounted; systemd itself mounts it on a machine only.
     unit = dict(
         line.split("=", 1) for line in unit_content("#", "", str(directory), "ext4").splitlines() if "=" in line
     )
     subprocess.run(["mount", "-t", unit["Type"], "-o", unit["Options"], loop, unit["Where"]], check=True)
-    settle_root(str(directory), "0700")
+    # A run that was killed here is finished by the next.
+    result = run_module("data_disk", {**arguments, "mode": "0700"})
+    assert result["actions"] == ["settle"]
 
     assert list(directory.iterdir()) == []
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
