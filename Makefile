@@ -79,11 +79,9 @@ verify:
 
 # --- what judges a change ---------------------------------------------------------------------------------------------
 
-.PHONY: test test-all lint sanity unit api molecule lab-tests
+.PHONY: test test-all lint sanity unit api molecule scenarios
 test: lint sanity unit api molecule
-test-all: PYTEST_ARGUMENTS := -m ""
-test-all: MOLECULE_ARGUMENTS := --all
-test-all: test lab-tests
+test-all: test scenarios
 
 lint: environment-dev
 	$(BIN)/ruff check .
@@ -98,19 +96,20 @@ sanity: environment-dev
 	tests/sanity/run
 
 unit: environment-dev
-	$(BIN)/pytest tests/unit $(PYTEST_ARGUMENTS)
+	$(BIN)/pytest tests/unit
 
 # Against a real kube-apiserver, which the lab builds.
 api: environment-dev
 	$(BIN)/lab build kubernetes etcd
-	$(BIN)/pytest tests/api $(PYTEST_ARGUMENTS)
+	$(BIN)/pytest tests/api
 
 molecule: environment-dev lab-build
-	PATH="$(CURDIR)/$(BIN):$$PATH" molecule test $(MOLECULE_ARGUMENTS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" molecule test
 
-# What a cluster promises while it is changed, killed, adopted and reset: on nodes of its own, for many minutes.
-lab-tests: environment-dev lab-build
-	$(BIN)/pytest tests/lab -m lab
+# What a cluster promises while it is changed, killed, adopted and reset, on nodes of its own: many minutes. That they passed is
+# kept in docs/evidence.json with the commit.
+scenarios: environment-dev lab-build
+	.ci/scenario all
 
 # Ratios, kept with the commit and the machine they were measured on. Wants an otherwise quiet machine.
 .PHONY: benchmarks
