@@ -141,6 +141,6 @@ def compile_component(artifacts: Artifacts, component: Component, go: Go, direct
 
 
 def make_debian(artifacts: Artifacts, suite: str, directory: Path, log: Log) -> None:
-    debian.make_rootfs(suite, architecture(), directory / "rootfs", log)
-    debian.download_node_packages(suite, directory / "rootfs", directory / "packages", log)
+    archive = debian.make_rootfs(suite, architecture(), directory / "rootfs", log)
+    debian.download_node_packages(archive, suite, directory / "rootfs", directory / "packages", log)
     publish(directory / "packages", Signer(artifacts.signing_directory), f"Debian {suite}", architecture())

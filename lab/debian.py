@@ -11,7 +11,6 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.progress import Log
 
-DEFAULT_ARCHIVE = "http://deb.debian.org/debian"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 # What a cloud provider's Debian image has and minbase lacks. No container runtime, nothing of Kubernetes.
@@ -52,19 +51,22 @@ NOT_SHARED = (
 )
 
 
-def archive() -> str:
-    """The Debian mirror that this machine uses, else Debian's own."""
+def nearby_archive() -> list[str]:
+    """The Debian archive that this machine's apt uses; where it uses none, debootstrap knows one."""
     command = ["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)", "Created-By: Packages"]
     targets = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     for target in targets.splitlines():
         label, _, uri = target.partition(" ")
         if label == "Debian":
-            return uri.rstrip("/")
-    return DEFAULT_ARCHIVE
+            return [uri.rstrip("/")]
+    return []
 
 
-def make_rootfs(suite: str, architecture: str, directory: Path, log: Log) -> None:
-    """A node's root file system, made in namespaces: nothing stays mounted and nobody runs on, however this ends."""
+def make_rootfs(suite: str, architecture: str, directory: Path, log: Log) -> str:
+    """A node's root file system, made in namespaces: nothing stays mounted and nobody runs on, however this ends.
+
+    Returns the archive it was made from.
+    """
     if not KEYRING.exists():
         raise LabError(f"{KEYRING} is needed to verify Debian; type: apt-get install debian-archive-keyring")
     log.run(
@@ -82,15 +84,17 @@ def make_rootfs(suite: str, architecture: str, directory: Path, log: Log) -> Non
             f"--include={','.join(ROOTFS_PACKAGES)}",
             suite,
             directory,
-            archive(),
+            *nearby_archive(),
         ],
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
     )
+    archive = (directory / "etc/apt/sources.list").read_text().split()[1]
     leave_out_documentation(directory)
     for pattern in NOT_SHARED:
         for path in directory.glob(pattern):
             path.unlink()
     (directory / "etc/machine-id").touch()
+    return archive
 
 
 def leave_out_documentation(rootfs: Path) -> None:
@@ -102,9 +106,9 @@ def leave_out_documentation(rootfs: Path) -> None:
     (rootfs / "etc/dpkg/dpkg.cfg.d/no-documentation").write_text(rules)
 
 
-def download_node_packages(suite: str, rootfs: Path, directory: Path, log: Log) -> None:
+def download_node_packages(archive: str, suite: str, rootfs: Path, directory: Path, log: Log) -> None:
     """NODE_PACKAGES and what the root file system lacks of their dependencies, verified by apt."""
-    source = f"deb [signed-by={KEYRING}] {archive()} {suite} main\n"
+    source = f"deb [signed-by={KEYRING}] {archive} {suite} main\n"
     apt = PrivateApt(directory.with_name("apt"), source, rootfs / "var/lib/dpkg/status")
     apt.download(NODE_PACKAGES, directory, log)
     apt.remove()

@@ -13,7 +13,7 @@ from lab import progress
 from lab.artifacts import Artifacts, load_versions
 from lab.build import Step, build, check_machine, chosen, one_at_a_time, staged, steps
 from lab.components import COMPONENTS
-from lab.debian import DEFAULT_ARCHIVE, archive, leave_out_documentation
+from lab.debian import leave_out_documentation, nearby_archive
 from lab.errors import LabError
 from lab.golang import Go, default_name
 from lab.progress import Log, elapsed, step
@@ -213,6 +213,6 @@ def test_debian_comes_from_the_mirror_this_machine_uses(tmp_path: Path, monkeypa
     )
     apt.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert archive() == "http://near/debian"
+    assert nearby_archive() == ["http://near/debian"]
     apt.write_text("#!/bin/sh\n")
-    assert archive() == DEFAULT_ARCHIVE
+    assert nearby_archive() == []
