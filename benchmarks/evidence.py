@@ -39,10 +39,11 @@ def machine() -> dict[str, Any]:
 
 
 def main() -> None:
+    at = commit()
     evidence = json.loads(EVIDENCE.read_text()) if EVIDENCE.exists() else {}
     for name in sys.argv[1:] or BENCHMARKS:
         evidence[name] = {
-            "commit": commit(),
+            "commit": at,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "machine": machine(),
             "figures": figures(name),
