@@ -42,6 +42,11 @@ def _option(variable: str, **spec: Any) -> dict[str, Any]:
     return {"fallback": (env_fallback, ["K8S_AUTH_" + variable]), **spec}
 
 
+# What check mode is told that earlier phases of its run would have made.
+ASSUME_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "assume": {"type": "list", "elements": "str", "choices": ["packages", "runtime", "api"], "default": []},
+}
+
 API_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "kubeconfig": _option("KUBECONFIG", type="path"),
     "context": _option("CONTEXT", type="str"),
@@ -56,7 +61,7 @@ API_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "proxy": _option("PROXY", type="str"),
     "impersonate_user": _option("IMPERSONATE_USER", type="str"),
     "impersonate_groups": _option("IMPERSONATE_GROUPS", type="list", elements="str"),
-    "assume": {"type": "list", "elements": "str", "choices": ["packages", "runtime", "api"], "default": []},
+    **ASSUME_ARGUMENT_SPEC,
 }
 
 

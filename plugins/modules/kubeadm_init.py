@@ -85,7 +85,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
-from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiError
+from ansible_collections.groundwork.kube.plugins.module_utils.api import ASSUME_ARGUMENT_SPEC, ApiError
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -307,12 +307,7 @@ def main() -> None:
             "config": {"type": "str", "required": True},
             "patches": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 240},
-            "assume": {
-                "type": "list",
-                "elements": "str",
-                "choices": ["packages", "runtime", "api"],
-                "default": [],
-            },
+            **ASSUME_ARGUMENT_SPEC,
         },
         supports_check_mode=True,
     )

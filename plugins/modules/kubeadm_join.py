@@ -96,7 +96,11 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
-from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiError, ApiUnreachableError
+from ansible_collections.groundwork.kube.plugins.module_utils.api import (
+    ASSUME_ARGUMENT_SPEC,
+    ApiError,
+    ApiUnreachableError,
+)
 
 # The checks of kubeadm that an interrupted join of this very node fails.
 LEFT_BY_A_JOIN = (
@@ -222,12 +226,7 @@ def main() -> None:
             "control_plane": {"type": "bool", "default": False},
             "patches": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 60},
-            "assume": {
-                "type": "list",
-                "elements": "str",
-                "choices": ["packages", "runtime", "api"],
-                "default": [],
-            },
+            **ASSUME_ARGUMENT_SPEC,
         },
         supports_check_mode=True,
     )

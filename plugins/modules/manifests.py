@@ -136,6 +136,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
+from ansible_collections.groundwork.kube.plugins.module_utils.api import ASSUME_ARGUMENT_SPEC
+
 Object = dict[str, Any]
 
 # Fields that the server keeps by itself: a difference in them alone is no change of ours.
@@ -347,12 +349,7 @@ def main() -> None:
             "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
             "field_manager": {"type": "str", "default": "groundwork"},
             "timeout": {"type": "int", "default": 120},
-            "assume": {
-                "type": "list",
-                "elements": "str",
-                "choices": ["packages", "runtime", "api"],
-                "default": [],
-            },
+            **ASSUME_ARGUMENT_SPEC,
         },
         mutually_exclusive=[("source", "objects")],
         required_one_of=[("source", "objects")],
