@@ -1,0 +1,106 @@
+{{/*
+The children that are on, as a JSON list: each as platform.yaml has it, evaluated, with name, wave, namespace, project,
+source and the addon's own settings filled in.
+*/}}
+{{- define "children" -}}
+{{- $platform := .platform -}}
+{{- $values := .context.Values -}}
+{{- $children := list -}}
+{{- $names := dict "addons" (list) "children" (list) -}}
+{{- range $entry := $platform.children -}}
+{{- $name := $entry.name | default $entry.addon -}}
+{{- $family := empty $entry.addon | ternary "children" "addons" -}}
+{{- $key := $entry.addon | default $name -}}
+{{- $_ := set $names $family (append (get $names $family) $key) -}}
+{{- $site := get (get $values $family) $key | default dict -}}
+{{- $enabled := hasKey $entry "enabled" | ternary (include "evaluate" (dict "value" $entry.enabled "context" $.context) | trimAll "\"") "true" -}}
+{{- if eq (hasKey $site "enabled" | ternary (toString $site.enabled) $enabled) "true" -}}
+{{- $child := include "evaluate" (dict "value" $entry "context" $.context) | fromJson -}}
+{{- $_ := set $child "name" $name -}}
+{{- if $child.addon -}}
+{{- $child = include "addon" (dict "child" $child "site" $site "context" $.context) | fromJson -}}
+{{- else -}}
+{{- $_ := set $child "source" (include "source" (dict "child" $child "platform" $platform "values" $values) | fromJson) -}}
+{{- end -}}
+{{- $_ := set $child "project" ($child.project | default (first $platform.projects).name) -}}
+{{- $children = append $children $child -}}
+{{- end -}}
+{{- end -}}
+{{- range $family, $known := $names -}}
+{{- range $name := keys (get $values $family) -}}
+{{- if not (has $name $known) -}}
+{{- fail (printf "%s.%s: the platform %s has no such child; it has %s" $family $name $platform.name (join ", " (sortAlpha $known))) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $children -}}
+{{- end -}}
+
+{{/* Where a tree, an own chart or an ApplicationSet's trees are in the repository. */}}
+{{- define "source" -}}
+{{- $child := .child -}}
+{{- $directory := list .values.prefix ($child.platform | default .platform.name) ($child.chart | default $child.path) | compact -}}
+{{- $source := dict "repoURL" .values.repository "targetRevision" .values.revision -}}
+{{- if $child.elements -}}{{- $directory = append $directory "{{.name}}" -}}{{- end -}}
+{{- if $child.chart -}}
+{{- $helm := dict "releaseName" $child.name -}}
+{{- with $child.valueFiles }}{{ $_ := set $helm "valueFiles" . }}{{ end -}}
+{{- with $child.values }}{{ $_ := set $helm "valuesObject" . }}{{ end -}}
+{{- $_ := set $source "helm" $helm -}}
+{{- else if ne (toString $child.overlays) "false" -}}
+{{- $directory = concat $directory (list "overlays" .values.environment) -}}
+{{- end -}}
+{{- $_ := set $source "path" (join "/" $directory) -}}
+{{- with $child.kustomize }}{{ $_ := set $source "kustomize" . }}{{ end -}}
+{{- toJson $source -}}
+{{- end -}}
+
+{{/* A child that comes from the catalogue. */}}
+{{- define "addon" -}}
+{{- $child := .child -}}
+{{- $site := .site -}}
+{{- $addon := include "file" (dict "path" (printf "addons/%s/addon.yaml" $child.addon) "context" .context) | fromJson -}}
+{{- $crds := $addon.crds | default dict -}}
+{{- $elsewhere := eq ($child.crds | default $crds.owner | default "chart") "wave00" -}}
+{{- with $addon.chart -}}
+{{- $base := include "file" (dict "path" (printf "addons/%s/values.yaml" $child.addon) "context" $.context) | fromJson -}}
+{{- $values := include "evaluate" (dict "value" $base "context" $.context) | fromJson -}}
+{{- if $elsewhere }}{{ $values = mergeOverwrite $values ($crds.off | default dict) }}{{ end -}}
+{{- $values = mergeOverwrite $values ($child.values | default dict) ($site.values | default dict) -}}
+{{- $helm := dict "releaseName" $child.name "valuesObject" $values -}}
+{{- if and $elsewhere $crds.skipCrds }}{{ $_ := set $helm "skipCrds" true }}{{ end -}}
+{{- $repository := $.context.Values.chartRepository | default .repository | trimPrefix "oci://" -}}
+{{- $_ := set $child "source" (dict "repoURL" $repository "chart" .name "targetRevision" ($site.version | default .version) "helm" $helm) -}}
+{{- end -}}
+{{- with $addon.kustomize -}}
+{{- $source := dict "repoURL" .repository "path" .path "targetRevision" ($site.version | default .revision) -}}
+{{- with $child.kustomize }}{{ $_ := set $source "kustomize" . }}{{ end -}}
+{{- $_ := set $child "source" $source -}}
+{{- end -}}
+{{- $_ := set $child "wave" (hasKey $child "wave" | ternary $child.wave $addon.wave) -}}
+{{- $_ := set $child "namespace" ($child.namespace | default $addon.namespace) -}}
+{{- $_ := set $child "podSecurity" $addon.podSecurity -}}
+{{- $_ := set $child "ignoreDifferences" (concat ($addon.ignoreDifferences | default list) ($child.ignoreDifferences | default list)) -}}
+{{- toJson $child -}}
+{{- end -}}
+
+{{/* The spec of the Application that a child becomes. */}}
+{{- define "application" -}}
+{{- $child := .child -}}
+{{- $destination := dict "server" "https://kubernetes.default.svc" -}}
+{{- with $child.namespace }}{{ $_ := set $destination "namespace" . }}{{ end -}}
+{{- $policy := dict "automated" (dict "prune" true "selfHeal" true) -}}
+{{- $_ := set $policy "retry" (dict "limit" 5 "backoff" (dict "duration" "5s" "factor" 2 "maxDuration" "3m")) -}}
+{{- $options := list "ServerSideApply=true" -}}
+{{- if and $child.namespace (not .ownNamespaces) -}}
+{{- $options = append $options "CreateNamespace=true" -}}
+{{- with $child.podSecurity -}}
+{{- $_ := set $policy "managedNamespaceMetadata" (dict "labels" (dict "pod-security.kubernetes.io/enforce" .)) -}}
+{{- end -}}
+{{- end -}}
+{{- with $child.ignoreDifferences }}{{ $options = append $options "RespectIgnoreDifferences=true" }}{{ end -}}
+{{- $_ := set $policy "syncOptions" (concat $options ($child.syncOptions | default list)) -}}
+{{- $spec := dict "project" $child.project "source" $child.source "destination" $destination "syncPolicy" $policy -}}
+{{- with $child.ignoreDifferences }}{{ $_ := set $spec "ignoreDifferences" . }}{{ end -}}
+{{- toJson $spec -}}
+{{- end -}}
