@@ -199,14 +199,15 @@ class ApiClient:
         body: Any = None,
         query: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
+        attempts: int = _THROTTLED_ATTEMPTS,
     ) -> dict[str, Any]:
         """Send one request, again where the server asks for patience; return the decoded answer."""
         deed = f"{method} {path}"
         target = self._access.url.path.rstrip("/") + path + ("?" + urlencode(query, doseq=True) if query else "")
         content = None if body is None else json.dumps(body).encode()
-        for attempt in range(1, _THROTTLED_ATTEMPTS + 1):
+        for attempt in range(1, attempts + 1):
             status, retry_after, answer = self._exchange(deed, method, target, content, content_type)
-            if status != 429 or attempt == _THROTTLED_ATTEMPTS:
+            if status != 429 or attempt == attempts:
                 break
             time.sleep(retry_after)
         if status >= 400:
@@ -275,7 +276,11 @@ def _refusal(deed: str, status: int, answer: bytes) -> ApiError:
     except ValueError:
         details = {"message": answer.decode(errors="replace").strip()}
     reason = details.get("reason") or http.client.responses.get(status, "Unknown")
-    return ApiError(deed, status, reason, f"{status} {reason}: {details.get('message') or 'no reason given'}")
+    message = details.get("message") or "no reason given"
+    # Most messages hold their causes already; that of a refused eviction keeps the budget's name to its cause.
+    causes = (cause.get("message") or "" for cause in (details.get("details") or {}).get("causes") or [])
+    told = " ".join([message, *(cause for cause in causes if cause not in message)])
+    return ApiError(deed, status, reason, f"{status} {reason}: {told}")
 
 
 def _connect(access: Access, timeout: float) -> http.client.HTTPConnection:
