@@ -69,6 +69,7 @@ GROUNDWORK_VARIABLES = {
     "groundwork_keys": "The package sources' keys by URL, fetched once for all hosts of a run.",
     "groundwork_admin_kubeconfig": "Where on the controller to keep a copy of the admin kubeconfig; empty: nowhere.",
     "groundwork_artifacts": "Where on the controller a run leaves what it was asked to leave, mode 0600.",
+    "groundwork_upgrade_serial": "How many workers playbooks/upgrade.yml upgrades at a time: a number or a share; 1.",
     "groundwork_confirm": "The cluster's name again, to let a destructive playbook act.",
     "groundwork_assume": "What earlier phases of this check-mode run would have made.",
 }

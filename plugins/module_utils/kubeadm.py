@@ -38,6 +38,8 @@ OWN_DIRECTORY = "/etc/kubernetes/groundwork"
 PATCHES = "/etc/kubernetes/groundwork/patches"
 INIT_DOCUMENT = "/etc/kubernetes/groundwork/init.yaml"
 JOIN_DOCUMENT = "/etc/kubernetes/groundwork/join.yaml"
+# There only while an upgrade is under way, so one that is found tells of an upgrade that was killed.
+UPGRADE_DOCUMENT = "/etc/kubernetes/groundwork/upgrade.yaml"
 BACKUPS = "/etc/kubernetes/groundwork/backup"
 PKI = "/etc/kubernetes/pki"
 MANIFESTS = "/etc/kubernetes/manifests"

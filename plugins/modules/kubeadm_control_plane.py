@@ -96,7 +96,7 @@ FIXED = {
     ),
     "certificatesDir": ("kubeadm_cluster_configuration", "set it back"),
     "etcd.": ("kubeadm_cluster_configuration", "set it back"),
-    "kubernetesVersion": ("kubeadm_version", "set it back here and use the upgrade playbook"),
+    "kubernetesVersion": ("kubeadm_version", "run playbooks/upgrade.yml, or set it back"),
 }
 PHASES = {"kube-apiserver": "apiserver", "kube-controller-manager": "controller-manager", "kube-scheduler": "scheduler"}
 HASH = "kubernetes.io/config.hash"
