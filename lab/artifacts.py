@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
-from lab.components import COMPONENTS, Component, component_with_binary
+from lab.components import COMPONENTS, NEXT, NEXT_COMPONENTS, Component, component_with_binary
 from lab.errors import LabError
 
 LAB = Path(__file__).resolve().parent
@@ -41,6 +41,13 @@ class Versions:
     go: str
     debian: str
     debian_suites: tuple[str, ...]
+    kubernetes_next: str
+    etcd_next: str
+    coredns_next: str
+
+    def next(self) -> Versions:
+        """As they are after an upgrade."""
+        return replace(self, kubernetes=self.kubernetes_next, etcd=self.etcd_next, coredns=self.coredns_next)
 
     def of(self, component: Component) -> str:
         version: str = getattr(self, component.name.replace("-", "_"))
@@ -49,12 +56,17 @@ class Versions:
 
 def load_versions(path: Path = LAB.parent / "versions.yml") -> Versions:
     pins = yaml.safe_load(path.read_text())
+    following = pins["lab"]["next"]
+    bundle = pins["kubernetes"]["bundles"][following.rpartition(".")[0]]
     return Versions(
         kubernetes=pins["kubernetes"]["default"],
         calico=pins["lab"]["calico"],
         go=pins["lab"]["go"],
         debian=pins["debian"]["default"],
         debian_suites=tuple(pins["debian"]["suites"]),
+        kubernetes_next=following,
+        etcd_next=bundle["etcd"],
+        coredns_next=bundle["coredns"],
         **{name: pins[name] for name in ("etcd", "coredns", "pause", "containerd", "cni_plugins", "agnhost")},
     )
 
@@ -108,9 +120,18 @@ class Artifacts:
         """A file that came with the component's module."""
         return self._built(self.component_directory(component), component.name) / "share" / name
 
+    def next_binary(self, name: str) -> Path:
+        """The binary that an upgrade brings, or the one that it leaves."""
+        for component in NEXT_COMPONENTS:
+            if name in component.binaries:
+                return self._built(self.component_directory(component), component.name) / "bin" / name
+        return self.binary(name)
+
     @property
     def mirror(self) -> Path:
         """What the mirror serves: apt/, manifests/ and registry/, the storage root of docker-registry."""
+        if self.next_mirror_directory.is_dir():
+            return self.next_mirror_directory
         return self._built(self.mirror_directory, "mirror")
 
     def places(self) -> dict[str, Path]:
@@ -120,12 +141,14 @@ class Artifacts:
             **{f"debian-{suite}": self.debian_directory(suite) for suite in self.versions.debian_suites},
             **{component.name: self.component_directory(component) for component in COMPONENTS},
             "mirror": self.mirror_directory,
+            **{component.name: self.component_directory(component) for component in NEXT_COMPONENTS},
+            f"mirror{NEXT}": self.next_mirror_directory,
         }
 
     def default_steps(self) -> list[str]:
-        """All but the Debian suites that nodes do not run unless asked."""
+        """All but what nodes do not run unless asked: other Debian suites, the next Kubernetes."""
         others = {f"debian-{suite}" for suite in self.versions.debian_suites if suite != self.versions.debian}
-        return [name for name in self.places() if name not in others]
+        return [name for name in self.places() if name not in others and not name.endswith(NEXT)]
 
     def missing(self) -> list[str]:
         """What a full build would still make."""
@@ -158,6 +181,12 @@ class Artifacts:
         inputs = [self.component_directory(component).name for component in COMPONENTS]
         inputs += [self.debian_directory(suite).name for suite in self.versions.debian_suites]
         return self.cache / f"mirror-{digest(*recipe, *inputs, repr(self.versions))}"
+
+    @property
+    def next_mirror_directory(self) -> Path:
+        """The same mirror, with what an upgrade asks for besides."""
+        inputs = [self.component_directory(component).name for component in NEXT_COMPONENTS]
+        return self.cache / f"mirror{NEXT}-{digest(self.mirror_directory.name, *inputs)}"
 
     @property
     def signing_directory(self) -> Path:

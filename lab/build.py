@@ -13,10 +13,10 @@ from pathlib import Path
 from lab import debian
 from lab.apt import Signer, publish
 from lab.artifacts import Artifacts, architecture
-from lab.components import COMPONENTS, Component
+from lab.components import COMPONENTS, NEXT, NEXT_COMPONENTS, Component
 from lab.errors import LabError
 from lab.golang import Go
-from lab.mirror_content import fill_mirror
+from lab.mirror_content import fill_mirror, fill_next_mirror
 from lab.progress import Log, step
 
 Report = Callable[[str], None]
@@ -72,17 +72,25 @@ def steps(artifacts: Artifacts, go: Go) -> list[Step]:
     def fill(directory: Path, log: Log) -> None:
         fill_mirror(artifacts, directory, log)
 
+    def fill_next(directory: Path, log: Log) -> None:
+        fill_next_mirror(artifacts, directory, log)
+
+    commands = ("dpkg-deb", "gcc", "gpg", "readelf")
     return [
         Step("docker-registry", places["docker-registry"], 50, ("apt-get", "dpkg-deb"), debian.unpack_docker_registry),
         *(debian_step(suite) for suite in artifacts.versions.debian_suites),
         *(component_step(component) for component in COMPONENTS),
-        Step("mirror", places["mirror"], 1500, ("dpkg-deb", "gcc", "gpg", "readelf"), fill),
+        Step("mirror", places["mirror"], 1500, commands, fill),
+        *(component_step(component) for component in NEXT_COMPONENTS),
+        Step(f"mirror{NEXT}", places[f"mirror{NEXT}"], 700, commands, fill_next),
     ]
 
 
 def chosen(every: Sequence[Step], artifacts: Artifacts, only: Sequence[str] | None) -> list[Step]:
-    names = artifacts.default_steps() if only is None else only
-    unknown = set(names) - {made.name for made in every}
+    names = set(artifacts.default_steps() if only is None else only)
+    if NEXT[1:] in names:
+        names = names - {NEXT[1:]} | {"mirror"} | {made.name for made in every if made.name.endswith(NEXT)}
+    unknown = names - {made.name for made in every}
     if unknown:
         raise LabError(f"no step {', '.join(sorted(unknown))}; there are {', '.join(made.name for made in every)}")
     return [made for made in every if made.name in names]

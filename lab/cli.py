@@ -50,7 +50,9 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     build = command("build", _build, "build what the nodes and the mirror are made of")
-    build.add_argument("steps", nargs="*", metavar="STEP", help="only these; default: all that is missing")
+    build.add_argument(
+        "steps", nargs="*", metavar="STEP", help="only these; `next`: for upgrades; default: all missing"
+    )
     build.add_argument("--keep-go-cache", action="store_true", help="keep what the compiler would need again")
 
     up = command("up", _up, "boot the nodes of an inventory; those that run are left alone")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lab.errors import LabError
 
@@ -137,6 +137,19 @@ COMPONENTS = (
 
 def component_named(name: str) -> Component:
     return next(component for component in COMPONENTS if component.name == name)
+
+
+# What an upgrade of the lab's Kubernetes brings, each with pins of its own. Built only when asked for.
+NEXT = "-next"
+NEXT_COMPONENTS = tuple(
+    replace(
+        component,
+        name=component.name + NEXT,
+        binaries={name: package for name, package in component.binaries.items() if name != "agnhost"},
+        shared_files=(),
+    )
+    for component in map(component_named, ("kubernetes", "etcd", "coredns"))
+)
 
 
 def component_with_binary(name: str) -> Component:

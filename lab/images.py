@@ -253,7 +253,7 @@ class RegistryStorage:
 
     def __init__(self, root: Path) -> None:
         self.root = root / "docker/registry/v2"
-        (self.root / "blobs").mkdir(parents=True)
+        (self.root / "blobs").mkdir(parents=True, exist_ok=True)
 
     def add(self, image: Image, architecture: str) -> None:
         layers = [self.add_blob(layer.write) for layer in image.layers]
@@ -297,4 +297,7 @@ class RegistryStorage:
 
 def _link(directory: Path, blob: Blob) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "link").write_text(blob.digest)
+    link = directory / "link"
+    # The next release's storage begins with the files of this one's.
+    if not link.exists():
+        link.write_text(blob.digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from lab.apt import Signer, publish
 from lab.artifacts import Artifacts, architecture
 from lab.components import component_named
 from lab.errors import LabError
-from lab.images import RegistryStorage, images, network_tools
+from lab.images import Layer, RegistryStorage, images, network_tools
 from lab.packages import pack, packages
 from lab.progress import Log
 
@@ -21,6 +22,31 @@ def fill_mirror(artifacts: Artifacts, directory: Path, log: Log) -> None:
     add_images(artifacts, directory / "registry", workshop, log)
     add_manifests(artifacts, directory / "manifests")
     shutil.rmtree(workshop)
+
+
+def fill_next_mirror(artifacts: Artifacts, directory: Path, log: Log) -> None:
+    """All that the mirror has, and what differs after an upgrade."""
+    shutil.copytree(artifacts.mirror_directory, directory, copy_function=os.link, symlinks=True, dirs_exist_ok=True)
+    workshop = directory / "workshop"
+    workshop.mkdir()
+    former, versions = artifacts.versions, artifacts.versions.next()
+    add_next_packages(artifacts, directory / "apt", workshop, log)
+    storage = RegistryStorage(directory / "registry")
+    tools, pause = network_tool_layer(artifacts, workshop, log), workshop / "pause"
+    served = {(image.repository, image.tag) for image in images(former, artifacts.binary, pause, tools)}
+    for image in images(versions, artifacts.next_binary, pause, tools):
+        if (image.repository, image.tag) not in served:
+            storage.add(image, architecture())
+    shutil.rmtree(workshop)
+
+
+def add_next_packages(artifacts: Artifacts, apt: Path, workshop: Path, log: Log) -> None:
+    """Each minor version has a repository of its own, as on pkgs.k8s.io."""
+    wanted = [package for package in packages(artifacts.versions.next()) if not (apt / package.repository).exists()]
+    for package in wanted:
+        pack(package, architecture(), artifacts.next_binary, workshop, apt / package.repository, log)
+    for repository in sorted({package.repository for package in wanted}):
+        publish(apt / repository, Signer(artifacts.signing_directory), "Groundwork lab", architecture())
 
 
 def add_packages(artifacts: Artifacts, apt: Path, workshop: Path, log: Log) -> None:
@@ -40,13 +66,17 @@ def add_images(artifacts: Artifacts, registry: Path, workshop: Path, log: Log) -
     source = artifacts.shared_file(component_named("kubernetes"), "pause.c")
     version = f"-DVERSION={artifacts.versions.pause}"
     log.run(["gcc", "-Os", "-Wall", "-static", "-s", version, "-o", pause, source])
-    unpacked = workshop / "tools"
-    for deb in artifacts.node_packages().glob("*.deb"):
-        log.run(["dpkg-deb", "--extract", deb, unpacked])
-    tools = network_tools((unpacked, artifacts.rootfs()), architecture())
+    tools = network_tool_layer(artifacts, workshop, log)
     storage = RegistryStorage(registry)
     for image in images(artifacts.versions, artifacts.binary, pause, tools):
         storage.add(image, architecture())
+
+
+def network_tool_layer(artifacts: Artifacts, workshop: Path, log: Log) -> Layer:
+    unpacked = workshop / "tools"
+    for deb in artifacts.node_packages().glob("*.deb"):
+        log.run(["dpkg-deb", "--extract", deb, unpacked])
+    return network_tools((unpacked, artifacts.rootfs()), architecture())
 
 
 def add_manifests(artifacts: Artifacts, manifests: Path) -> None:

@@ -57,6 +57,12 @@ def test_containerd_is_new_enough_for_every_supported_minor() -> None:
     )
 
 
+def test_upgrades_are_tried_with_the_minor_after_the_default() -> None:
+    following = number(VERSIONS["lab"]["next"].rpartition(".")[0])
+    assert following == (number(DEFAULT_MINOR)[0], number(DEFAULT_MINOR)[1] + 1)
+    assert VERSIONS["lab"]["next"].rpartition(".")[0] in KUBERNETES["supported"]
+
+
 def test_no_pin_is_a_number_to_yaml() -> None:
     text = (ROOT / "versions.yml").read_text()
     assert not re.findall(r"[:\[,] \d+\.\d", text)

@@ -81,6 +81,15 @@ def test_only_the_named_steps_are_built(artifacts: Artifacts, no_work) -> None:
     assert "calico" in artifacts.missing()
 
 
+def test_what_upgrades_are_tried_with_is_built_only_when_asked_for(artifacts: Artifacts, no_work) -> None:
+    no_work({})
+    build(artifacts, only=None, report=lambda _: None)
+    assert artifacts.mirror == artifacts.mirror_directory
+    build(artifacts, only=["next"], report=lambda _: None)
+    assert artifacts.mirror == artifacts.next_mirror_directory
+    assert all(place.is_dir() for name, place in artifacts.places().items() if name.endswith("-next"))
+
+
 def test_an_unknown_step_is_refused_with_those_there_are(artifacts: Artifacts) -> None:
     with pytest.raises(LabError, match=r"no step etdc; there are .*etcd"):
         chosen(steps(artifacts, Go("1", artifacts.cache)), artifacts, ["etdc"])

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from lab.artifacts import LAB, Artifacts, NotBuilt, Versions, digest, load_versions
-from lab.components import COMPONENTS, Component, component_named
+from lab.components import COMPONENTS, NEXT_COMPONENTS, Component, component_named
 from lab.errors import LabError
+
+EVERY = (*COMPONENTS, *NEXT_COMPONENTS)
 
 
 def required_version(component: Component) -> str:
@@ -25,21 +27,22 @@ def artifacts(tmp_path: Path) -> Artifacts:
     return Artifacts(load_versions(), tmp_path)
 
 
-@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
+@pytest.mark.parametrize("component", EVERY, ids=lambda component: component.name)
 def test_go_mod_requires_the_version_that_versions_yml_pins(component: Component) -> None:
     if component.name == "calico":
         pytest.skip("published as a pseudo-version; the build compares its manifests with the pin")
     assert required_version(component) == load_versions().of(component)
 
 
-def test_every_staging_module_has_the_version_of_kubernetes() -> None:
-    go_mod = (LAB / "components/kubernetes/go.mod").read_text()
-    _, _, patch = load_versions().kubernetes.partition(".")
+@pytest.mark.parametrize("name", ["kubernetes", "kubernetes_next"])
+def test_every_staging_module_has_the_version_of_kubernetes(name: str) -> None:
+    go_mod = (LAB / "components" / name.replace("_", "-") / "go.mod").read_text()
+    _, _, patch = getattr(load_versions(), name).partition(".")
     replaced = re.findall(r"^\s+k8s\.io/\S+ => k8s\.io/\S+ v(\S+)$", go_mod, re.MULTILINE)
     assert set(replaced) == {f"0.{patch}"}
 
 
-@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
+@pytest.mark.parametrize("component", EVERY, ids=lambda component: component.name)
 def test_every_binary_is_a_tool_of_its_go_mod_or_a_package_beside_it(component: Component) -> None:
     directory = LAB / "components" / component.name
     go_mod = (directory / "go.mod").read_text()
@@ -48,7 +51,7 @@ def test_every_binary_is_a_tool_of_its_go_mod_or_a_package_beside_it(component: 
         assert (directory / own / "main.go").is_file() if own != package else package in go_mod
 
 
-@pytest.mark.parametrize("component", COMPONENTS, ids=lambda component: component.name)
+@pytest.mark.parametrize("component", EVERY, ids=lambda component: component.name)
 def test_every_component_is_verified_against_checksums(component: Component) -> None:
     checksums = (LAB / "components" / component.name / "go.sum").read_text()
     version = required_version(component)
@@ -112,7 +115,7 @@ def test_versions_come_from_the_one_file(tmp_path: Path) -> None:
     pins = tmp_path / "versions.yml"
     pins.write_text(
         """
-kubernetes: {default: "1.36.4"}
+kubernetes: {default: "1.36.4", bundles: {"1.37": {etcd: "3.7.0", coredns: "1.14.6"}}}
 etcd: "3.6.8"
 coredns: "1.14.2"
 pause: "3.10.2"
@@ -121,7 +124,7 @@ cni_plugins: "1.8.0"
 calico: "3.32.1"
 agnhost: "2.63.0"
 debian: {default: trixie, suites: [bookworm, trixie]}
-lab: {calico: "3.28.5", go: "1.27.3"}
+lab: {calico: "3.28.5", go: "1.27.3", next: "1.37.1"}
 """
     )
     versions: Versions = load_versions(pins)
