@@ -281,6 +281,8 @@ class Kubeadm:
     def __init__(self, module: AnsibleModule) -> None:
         self.module = module
         self.commands: list[str] = []
+        # The node's lock: kubeadm inherits it, for the case that it outlives this module.
+        self.lock: tuple[int, ...] = ()
         self.binary: str | None = module.get_bin_path("kubeadm", opt_dirs=["/usr/local/bin"])
         for name in PROXY_VARIABLES:
             os.environ.pop(name, None)
@@ -302,7 +304,9 @@ class Kubeadm:
     def _run(self, arguments: Sequence[str], environment: Mapping[str, str] | None) -> str:
         if not self.binary:
             raise KubeadmError("kubeadm is not installed on this node: run the `packages` step of role kubeadm first")
-        rc, out, err = self.module.run_command([self.binary, *arguments], environ_update=dict(environment or {}))
+        rc, out, err = self.module.run_command(
+            [self.binary, *arguments], environ_update=dict(environment or {}), pass_fds=self.lock
+        )
         if rc != 0:
             reason = redact(err.strip() or out.strip())
             command = redact("kubeadm " + " ".join(arguments))
@@ -424,7 +428,7 @@ def run_with_kubeadm(module: AnsibleModule, deed: str, body: Callable[[Kubeadm],
     """Do a module's work under the node's lock and report it; every failure is told in the operator's terms."""
     kubeadm = Kubeadm(module)
     try:
-        with node_lock(module, deed):
+        with node_lock(module, deed) as kubeadm.lock:
             result = body(kubeadm)
     except KubeadmError as error:
         module.fail_json(msg=str(error), commands=kubeadm.commands, **error.details)
@@ -458,6 +462,35 @@ def answers(kubeconfig: str, server: str | None, known: bool = True) -> bool:
     except ApiError:
         return not known
     return True
+
+
+def node_seen_by_kubelet(node_name: str) -> bool | None:
+    """Whether the cluster has this node's object; None when it refuses the kubelet's credentials."""
+    try:
+        return connect(KUBELET_CONF).get("/api/v1/nodes/" + node_name) is not None
+    except ApiUnreachableError:
+        raise
+    except ApiError as error:
+        if error.status in (401, 403):
+            return None
+        raise
+
+
+def wait_until_registered(module: AnsibleModule, node_name: str, timeout: float) -> None:
+    """A kubelet registers its node when it starts, and only then."""
+
+    def registered() -> bool:
+        try:
+            return bool(node_seen_by_kubelet(node_name))
+        except ApiError:
+            return False
+
+    if not wait_until(registered, timeout):
+        raise KubeadmError(
+            f"the kubelet of this node runs, but the cluster has no Node {node_name} after {timeout} s: look at the "
+            "kubelet's journal",
+            **evidence(module),
+        )
 
 
 def config_map(api: ApiClient, name: str, key: str) -> str:

@@ -75,8 +75,12 @@ def hold(
     path: str = LOCK_PATH,
     timeout: float = LOCK_TIMEOUT,
     waited: Callable[[str, float], None] | None = None,
-) -> Iterator[None]:
-    """Hold the node's lock; call C(waited) with the holder and the seconds if it was not free at once."""
+) -> Iterator[int]:
+    """Hold the node's lock; call C(waited) with the holder and the seconds if it was not free at once.
+
+    The lock is a descriptor. A program that inherits it keeps the node locked for as long as it lives, even when
+    this process dies first.
+    """
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     # Never unlinked: a waiter may already have this file open. Readable, so that a person can see who works here.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
@@ -95,7 +99,7 @@ def hold(
             waited(holder, time.monotonic() - started)
         _write(descriptor, _holder_text(purpose))
         try:
-            yield
+            yield descriptor
         finally:
             _write(descriptor, "")
     finally:
@@ -105,17 +109,20 @@ def hold(
 @contextlib.contextmanager
 def node_lock(
     module: AnsibleModule, purpose: str, path: str = LOCK_PATH, timeout: float = LOCK_TIMEOUT
-) -> Iterator[None]:
-    """Hold the node's lock while a module changes the node. Check mode changes nothing and holds nothing."""
+) -> Iterator[tuple[int, ...]]:
+    """Hold the node's lock while a module changes the node. Check mode changes nothing and holds nothing.
+
+    What it gives is C(pass_fds) for programs that change the node on the module's behalf.
+    """
     if module.check_mode:
-        yield
+        yield ()
         return
 
     def warn(holder: str, seconds: float) -> None:
         module.warn(f"Waited {seconds:.0f} s for {holder}, which was working on this node.")
 
     try:
-        with hold(purpose, path, timeout, warn):
-            yield
+        with hold(purpose, path, timeout, warn) as descriptor:
+            yield (descriptor,)
     except LockTimeoutError as error:
         module.fail_json(msg=str(error))

@@ -96,11 +96,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
-from ansible_collections.groundwork.kube.plugins.module_utils.api import (
-    ASSUME_ARGUMENT_SPEC,
-    ApiError,
-    ApiUnreachableError,
-)
+from ansible_collections.groundwork.kube.plugins.module_utils.api import ASSUME_ARGUMENT_SPEC
 
 # The checks of kubeadm that an interrupted join of this very node fails.
 LEFT_BY_A_JOIN = (
@@ -140,18 +136,6 @@ def refuse_other_cluster(ca_cert_hashes: list[str]) -> None:
         )
 
 
-def node_seen_by_kubelet(node_name: str) -> bool | None:
-    """Whether the cluster has this node's object; None when it refuses the kubelet's credentials."""
-    try:
-        return k.connect(k.KUBELET_CONF).get("/api/v1/nodes/" + node_name) is not None
-    except ApiUnreachableError:
-        raise
-    except ApiError as error:
-        if error.status in (401, 403):
-            return None
-        raise
-
-
 def observe(module: AnsibleModule) -> str:
     state = local_state(module.params["control_plane"])
     if state == "absent":
@@ -159,7 +143,7 @@ def observe(module: AnsibleModule) -> str:
     if not (module.check_mode and "api" in module.params["assume"]):
         refuse_other_cluster(module.params["ca_cert_hashes"])
     if state == "member":
-        seen = node_seen_by_kubelet(module.params["node_name"])
+        seen = k.node_seen_by_kubelet(module.params["node_name"])
         if seen is None:
             # The certificate has expired: joining again gives the kubelet a new one.
             return "partial"
@@ -192,18 +176,7 @@ def _run(kubeadm: k.Kubeadm, config: str, state: str) -> None:
         error.details.update(k.evidence(module))
         raise
 
-    def registered() -> bool:
-        try:
-            return bool(node_seen_by_kubelet(module.params["node_name"]))
-        except ApiError:
-            return False
-
-    if not k.wait_until(registered, module.params["timeout"]):
-        raise k.KubeadmError(
-            f"kubeadm joined this node, but the cluster has no Node {module.params['node_name']} after "
-            f"{module.params['timeout']} s: look at the kubelet's journal",
-            **k.evidence(module),
-        )
+    k.wait_until_registered(module, module.params["node_name"], module.params["timeout"])
 
 
 def _kubeadm_join(kubeadm: k.Kubeadm, config: str, state: str) -> None:

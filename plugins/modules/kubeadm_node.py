@@ -14,6 +14,7 @@ description:
   - The kubelet is restarted only when a setting that it reads while running changed, and has to be healthy afterwards,
     else the old files come back. Pods are not restarted. Labels and taints of registration are read when a node
     registers; a change of them restarts nothing.
+  - A kubelet whose Node object was deleted while it ran is restarted, because it registers only when it starts.
 author:
   - Groundwork founders (@groundwork)
 attributes:
@@ -34,6 +35,9 @@ options:
     description: Files of kubeadm's patches directory, name to content.
     type: dict
     default: {}
+  node_name:
+    description: The name of this node in the cluster. Without it, nothing is asked about its Node object.
+    type: str
   registration_only:
     description: Leave all but the labels and taints of registration as it is.
     type: bool
@@ -48,6 +52,7 @@ EXAMPLES = r"""
 - name: Bring kubelet settings to what the inventory says
   groundwork.kube.kubeadm_node:
     config: "{{ lookup('ansible.builtin.template', 'init.yaml.j2') }}"
+    node_name: "{{ inventory_hostname }}"
     patches:
       kubeletconfiguration+strategic.yaml: |
         kubeReserved: {cpu: 100m, memory: 200Mi}
@@ -69,6 +74,10 @@ changed_files:
   type: list
   elements: str
   returned: success
+registered:
+  description: Whether the cluster had this node's object. Empty when it was not asked or did not say.
+  type: bool
+  returned: success
 restarted:
   description: Whether the kubelet was restarted, or would be.
   type: bool
@@ -85,6 +94,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
+from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiError
 
 if t.TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,12 +143,20 @@ def needs_restart(observed: Mapping[str, str], desired: Mapping[str, str]) -> bo
     return any(observed[name] != desired[name] for name in desired if name != FLAGS)
 
 
+def is_registered(node_name: str | None) -> bool | None:
+    """Whether there is a Node object; None when that cannot be told now, which is for others to complain about."""
+    try:
+        return k.node_seen_by_kubelet(node_name) if node_name else None
+    except ApiError:
+        return None
+
+
 def reconcile(kubeadm: k.Kubeadm) -> dict[str, t.Any]:
     module = kubeadm.module
     patches = module.params["patches"]
     if not k.present(k.KUBELET_CONF):
         if module.check_mode:
-            return {"changed": False, "changed_files": [], "restarted": False}
+            return {"changed": False, "changed_files": [], "registered": None, "restarted": False}
         raise k.KubeadmError("this node is not a member of a cluster: run the `join` step of role kubeadm first")
     only_registration = module.params["registration_only"]
     made = kubeadm.kubelet_files(module.params["config"], patches)
@@ -148,14 +166,19 @@ def reconcile(kubeadm: k.Kubeadm) -> dict[str, t.Any]:
     else:
         desired = {**made, FLAGS: desired_flags(observed[FLAGS], made[FLAGS])}
     differing = sorted(name for name in desired if desired[name] != observed[name])
-    restart = needs_restart(observed, desired) or not (only_registration or k.unit_is_active(module, "kubelet"))
+    registered = is_registered(module.params["node_name"])
+    running = only_registration or k.unit_is_active(module, "kubelet")
+    restart = needs_restart(observed, desired) or not running or registered is False
     diff = [k.text_diff(observed[name], desired[name], f"{k.KUBELET}/{name}") for name in differing]
     diff += [] if only_registration else k.place_patches(patches, module.check_mode)
     if not module.check_mode:
         _write(kubeadm, {name: desired[name] for name in differing}, observed, restart)
+        if registered is False:
+            k.wait_until_registered(module, module.params["node_name"], module.params["timeout"])
     return {
         "changed": bool(diff or restart),
         "changed_files": [entry["after_header"] for entry in diff],
+        "registered": registered,
         "restarted": restart,
         "diff": diff,
     }
@@ -191,6 +214,7 @@ def main() -> None:
         argument_spec={
             "config": {"type": "str", "required": True},
             "patches": {"type": "dict", "default": {}},
+            "node_name": {"type": "str"},
             "registration_only": {"type": "bool", "default": False},
             "timeout": {"type": "int", "default": 60},
         },

@@ -25,7 +25,7 @@ localAPIEndpoint: {{advertiseAddress: 10.77.0.11}}
 ---
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: ClusterConfiguration
-kubernetesVersion: v1.36.4
+kubernetesVersion: v{version}
 certificatesDir: {pki}
 controlPlaneEndpoint: api.kubernetes.internal:6443
 networking: {{podSubnet: {pod_subnet}, serviceSubnet: 10.96.0.0/12}}
@@ -45,7 +45,7 @@ mode: {proxy_mode}
 WRAPPER = """\
 #!/bin/sh
 case "$1 $2" in
-  "init --config"|"join "*|"reset "*|"token create")
+  "init --config"|"join "*|"reset "*|"token create"|"upgrade "*)
     echo "$@" >> {calls}
     [ "$1" = join ] && cp "$3" {calls}.document
     [ -f {failure} ] && {{ cat {failure} >&2; exit 1; }}
@@ -75,8 +75,8 @@ class Node:
         self.active = root / "active"
         for directory in (self.kubernetes / "manifests", self.kubelet, root / "bin"):
             directory.mkdir(parents=True)
-        self._program("kubeadm", WRAPPER.format(calls=root / "calls", failure=self.failure, kubeadm=kubeadm))
-        self._program("systemctl", SYSTEMCTL.format(calls=root / "systemctl", active=self.active))
+        self.program("kubeadm", WRAPPER.format(calls=root / "calls", failure=self.failure, kubeadm=kubeadm))
+        self.program("systemctl", SYSTEMCTL.format(calls=root / "systemctl", active=self.active))
 
     def document(
         self,
@@ -87,6 +87,7 @@ class Node:
         pod_subnet: str = "192.168.0.0/16",
         apiserver_args: str = "[]",
         proxy_mode: str = "iptables",
+        version: str = "1.36.4",
     ) -> str:
         values = dict(locals())
         del values["self"]
@@ -109,7 +110,7 @@ class Node:
         file = self.write("document.yaml", document or self.document())
         subprocess.run([self.kubeadm, "init", "phase", *phase, "--config", file], check=True, capture_output=True)
 
-    def _program(self, name: str, text: str) -> None:
+    def program(self, name: str, text: str) -> None:
         program = self.root / "bin" / name
         program.write_text(text)
         program.chmod(0o755)

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
-from ansible_collections.groundwork.kube.plugins.modules import kubeadm_join, kubeadm_node
+from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiUnreachableError
+from ansible_collections.groundwork.kube.plugins.module_utils.lock import LOCK_PATH
+from ansible_collections.groundwork.kube.plugins.modules import kubeadm_node
 
 from .conftest import Node
 
@@ -33,7 +35,7 @@ def _join_args(**more: Any) -> dict[str, Any]:
 def test_a_bare_node_joins_and_keeps_no_token(
     run_module: RunModule, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kubeadm_join, "node_seen_by_kubelet", lambda name: True)
+    monkeypatch.setattr(k, "node_seen_by_kubelet", lambda name: True)
     result = run_module("kubeadm_join", _join_args(), diff=True)
     assert result["changed"], result
     assert node.calls() == [f"join --config {k.JOIN_DOCUMENT}"]
@@ -54,7 +56,7 @@ def test_a_failed_join_keeps_no_token_either(run_module: RunModule, node: Node) 
 def test_an_interrupted_join_is_run_again_over_what_it_left(
     run_module: RunModule, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kubeadm_join, "node_seen_by_kubelet", lambda name: True)
+    monkeypatch.setattr(k, "node_seen_by_kubelet", lambda name: True)
     node.write("etc/kubernetes/bootstrap-kubelet.conf")
     result = run_module("kubeadm_join", _join_args())
     assert result["state"] == "partial"
@@ -76,7 +78,7 @@ def test_a_member_whose_node_object_is_gone_is_registered_by_its_kubelet(
     run_module: RunModule, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = iter([False, True])
-    monkeypatch.setattr(kubeadm_join, "node_seen_by_kubelet", lambda name: next(seen))
+    monkeypatch.setattr(k, "node_seen_by_kubelet", lambda name: next(seen))
     node.write("etc/kubernetes/kubelet.conf")
     node.active.touch()
     result = run_module("kubeadm_join", _join_args())
@@ -86,11 +88,17 @@ def test_a_member_whose_node_object_is_gone_is_registered_by_its_kubelet(
 
 
 def test_a_member_is_left_alone(run_module: RunModule, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kubeadm_join, "node_seen_by_kubelet", lambda name: True)
+    monkeypatch.setattr(k, "node_seen_by_kubelet", lambda name: True)
     node.write("etc/kubernetes/kubelet.conf")
     node.active.touch()
     result = run_module("kubeadm_join", _join_args())
     assert (result["changed"], result["state"], result["commands"]) == (False, "member", [])
+
+
+def test_kubeadm_holds_the_nodes_lock_itself(run_module: RunModule, node: Node) -> None:
+    node.program("kubeadm", f"#!/bin/sh\nreadlink /proc/$$/fd/* > {node.root}/open\nexit 1\n")
+    assert run_module("kubeadm_join", _join_args())["failed"]
+    assert LOCK_PATH in (node.root / "open").read_text().split()
 
 
 def test_joining_is_announced_in_check_mode(run_module: RunModule, node: Node) -> None:
@@ -133,6 +141,37 @@ def test_check_mode_shows_the_change_and_makes_none(run_module: RunModule, membe
     assert result["changed"]
     assert "maxPods: 50" in result["diff"][0]["after"]
     assert (member.kubelet / "config.yaml").read_text() == before
+
+
+def test_a_kubelet_whose_node_object_was_deleted_registers_it_again(
+    run_module: RunModule, member: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = iter([False, True])
+    monkeypatch.setattr(k, "node_seen_by_kubelet", lambda name: next(seen))
+    result = run_module("kubeadm_node", {"config": member.document(flags=FLAGS), "node_name": "k8s-redis"})
+    assert (result["changed"], result["registered"], result["restarted"]) == (True, False, True), result
+    assert "restart kubelet" in member.calls("systemctl")
+
+
+def test_a_kubelet_that_does_not_register_is_told_of(
+    run_module: RunModule, member: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(k, "node_seen_by_kubelet", lambda name: False)
+    wanted = {"config": member.document(flags=FLAGS), "node_name": "k8s-redis", "timeout": 0}
+    result = run_module("kubeadm_node", wanted)
+    assert result["failed"]
+    assert "the cluster has no Node k8s-redis" in result["msg"]
+
+
+def test_an_api_that_does_not_answer_restarts_no_kubelet(
+    run_module: RunModule, member: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(name: str) -> bool:
+        raise ApiUnreachableError("GET", "nobody answers")
+
+    monkeypatch.setattr(k, "node_seen_by_kubelet", silent)
+    result = run_module("kubeadm_node", {"config": member.document(flags=FLAGS), "node_name": "k8s-redis"})
+    assert (result["changed"], result["registered"]) == (False, None), result
 
 
 def test_labels_of_registration_change_without_a_restart(run_module: RunModule, member: Node) -> None:

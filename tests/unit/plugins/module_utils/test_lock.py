@@ -58,6 +58,35 @@ def test_a_holder_that_was_killed_frees_the_lock(lock: Path, holder: subprocess.
         assert "host_settings" in describe_holder(lock.read_text())
 
 
+def test_a_program_that_outlives_its_module_keeps_the_node_locked(lock: Path) -> None:
+    """As kubeadm does when the module that called it is killed by itself, out of memory for example."""
+    call = """
+import subprocess, sys
+from ansible_collections.groundwork.kube.plugins.module_utils.lock import hold
+with hold("kubeadm init", sys.argv[1]) as descriptor:
+    print(subprocess.Popen(["sleep", "600"], pass_fds=[descriptor]).pid, flush=True)
+    sys.stdin.readline()
+"""
+    module = subprocess.Popen(
+        [sys.executable, "-c", call, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert module.stdout is not None
+    program = int(module.stdout.readline())
+    module.kill()
+    module.wait()
+    try:
+        with pytest.raises(LockTimeoutError, match="kubeadm init"), hold("kubeadm join", str(lock), timeout=0):
+            pass
+    finally:
+        os.kill(program, signal.SIGKILL)
+    with hold("kubeadm join", str(lock), timeout=60):
+        pass
+
+
 def test_the_lock_is_free_again_after_a_failure(lock: Path) -> None:
     with pytest.raises(RuntimeError), hold("first", str(lock), timeout=0):
         raise RuntimeError
