@@ -246,8 +246,8 @@ class ApiClient:
 class ApiModule(AnsibleModule):
     """A module that talks to the API: its options, its secrets kept out of what is printed, its errors put plainly."""
 
-    def __init__(self, argument_spec: dict[str, dict[str, Any]]) -> None:
-        super().__init__(argument_spec={**API_ARGUMENT_SPEC, **argument_spec}, supports_check_mode=True)
+    def __init__(self, argument_spec: dict[str, dict[str, Any]], **rules: Any) -> None:
+        super().__init__(argument_spec={**API_ARGUMENT_SPEC, **argument_spec}, supports_check_mode=True, **rules)
 
     @property
     def assumes_api(self) -> bool:
