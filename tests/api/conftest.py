@@ -5,19 +5,24 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient
+from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, PROJECT, REFRESH, SECRET, Kind
 from ansible_collections.groundwork.kube.plugins.module_utils.nodes import NODES, RECORD_NAME, RECORD_NAMESPACE
 from lab.api import ApiServer
+from lab.artifacts import cache_directory
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -60,6 +65,91 @@ class Api:
     def clean(self) -> None:
         self.client.delete(NODES)
         self.client.delete(f"/api/v1/namespaces/{RECORD_NAMESPACE}/configmaps/{RECORD_NAME}")
+
+
+class ArgoCd:
+    """Argo CD's kinds and namespace, without Argo CD: what its controller would write, a test writes by hand."""
+
+    namespace = "argocd"
+
+    def __init__(self, api: Api) -> None:
+        self.client = api.client
+        for crd in argocd_crds():
+            path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+            if not self.client.get(f"{path}/{crd['metadata']['name']}"):
+                self.client.create(path, crd)
+        for kind in (APPLICATION, PROJECT):
+            wait_until(lambda kind=kind: self.client.get(kind.path(self.namespace)) is not None)
+        if not self.client.get(f"/api/v1/namespaces/{self.namespace}"):
+            self.client.create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
+        self.clean()
+
+    def clean(self) -> None:
+        for name in self.names(APPLICATION):
+            self.edit(name, {"metadata": {"finalizers": None}})
+        for kind in (APPLICATION, PROJECT, SECRET):
+            self.client.delete(kind.path(self.namespace))
+
+    def names(self, kind: Kind) -> list[str]:
+        return [item["metadata"]["name"] for item in self.client.list(kind.path(self.namespace))]
+
+    def read(self, kind: Kind, name: str) -> dict[str, Any]:
+        found = self.client.get(kind.path(self.namespace, name))
+        assert found, f"{kind.name} {name} is gone"
+        return found
+
+    def plant(self, kind: Kind, name: str, **content: Any) -> None:
+        """An object that somebody else has made."""
+        metadata = {"name": name, **content.pop("metadata", {})}
+        body = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **content}
+        self.client.create(kind.path(self.namespace), body)
+
+    def edit(self, name: str, patch: dict[str, Any]) -> None:
+        self.client.patch(APPLICATION.path(self.namespace, name), patch)
+
+    def look(self, name: str, sync: str = "Synced", health: str = "Healthy", phase: str = "", **status: Any) -> None:
+        """The application controller has compared the application as it is now, and this is what it found."""
+        spec = copy.deepcopy(self.read(APPLICATION, name)["spec"])
+        compared = {place: spec[place] for place in ("source", "sources", "destination") if place in spec}
+        revision = status.pop("revision", "c0ffee")
+        found = {
+            "sync": {"status": sync, "revision": revision, "comparedTo": compared},
+            "health": {"status": health, "lastTransitionTime": "2026-11-21T13:05:00Z"},
+            "conditions": [],
+            **status,
+        }
+        if phase:
+            ran = {"operation": {}, "startedAt": "2026-11-21T13:00:00Z", "finishedAt": "2026-11-21T13:01:00Z"}
+            result = {"revision": revision, "resources": status.pop("results", [])}
+            found["operationState"] = {**ran, "phase": phase, "message": "", "syncResult": result}
+            found["operationState"].update(found.pop("operation", {}))
+        found.pop("results", None)
+        self.edit(name, {"metadata": {"annotations": {REFRESH: None}}, "operation": None, "status": found})
+
+
+def argocd_crds() -> list[dict[str, Any]]:
+    """Argo CD's own, of the version that the lab serves."""
+    crds = sorted(argocd_crd_directory().glob("*-crd.yaml"))
+    return [yaml.load(path.read_text(), yaml.CSafeLoader) for path in crds]
+
+
+def argocd_crd_directory() -> Path:
+    found = sorted((cache_directory() / "go/mod/github.com/argoproj/argo-cd").glob("v3@*/manifests/crds"))
+    return found[-1]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it has not come to be"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def argocd(api: Api) -> Iterator[ArgoCd]:
+    argocd = ArgoCd(api)
+    yield argocd
+    argocd.clean()
 
 
 @pytest.fixture(scope="session")
