@@ -101,6 +101,8 @@ def _child(rendered: Rendered, tree: Path, application: Object, repository: str)
         rendered.not_at_hand[name] = f"{source['repoURL']} {source['path']} {source['targetRevision']}"
     elif helm:
         place = tree / source["path"]
+        if yaml.safe_load((place / "Chart.yaml").read_text()).get("dependencies"):
+            _run([tool("helm"), "dependency", "build", str(place)])
         files = [argument for file in helm.get("valueFiles", []) for argument in ("--values", str(place / file))]
         rendered.children[name] = helm_template(helm["releaseName"], place, values, *files, namespace=namespace)
     else:
@@ -171,7 +173,11 @@ def chart_at_hand(name: str, version: str) -> Path | None:
 
 
 def _documents(command: list[str], given: str = "") -> list[Object]:
+    return [document for document in yaml.load_all(_run(command, given), Loader=yaml.CSafeLoader) if document]
+
+
+def _run(command: list[str], given: str = "") -> str:
     done = subprocess.run(command, input=given, text=True, capture_output=True, check=False)
     if done.returncode:
         raise RenderError(done.stderr.strip())
-    return [document for document in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if document]
+    return done.stdout

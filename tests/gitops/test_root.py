@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ VALUES = {
     "tolerations": "{{ .Values.placement.platform.tolerations | toJson }}",
 }
 
+PROJECT = {"name": "demo", "destinations": [{"namespace": "demo"}]}
+
 Root = Callable[..., Rendered]
 
 
@@ -39,7 +41,12 @@ Root = Callable[..., Rendered]
 def root(tmp_path: Path) -> Root:
     """Render the root of a platform with these children and root values."""
 
-    def root(*children: dict[str, Any], own: dict[str, Any] | None = None, **values: Any) -> Rendered:
+    def root(
+        *children: dict[str, Any],
+        own: dict[str, Any] | None = None,
+        projects: Sequence[dict[str, Any]] = (PROJECT,),
+        **values: Any,
+    ) -> Rendered:
         for file in (GITOPS / "root").rglob("*"):
             if file.is_file():
                 place = tmp_path / file.relative_to(GITOPS / "root")
@@ -54,7 +61,7 @@ def root(tmp_path: Path) -> Root:
             "summary": "A platform for tests",
             "environments": ["staging", "prod"],
             "values": own or {},
-            "projects": [{"name": "demo", "destinations": [{"namespace": "demo"}]}],
+            "projects": list(projects),
             "children": list(children),
         }
         (tmp_path / "platform.yaml").write_text(yaml.safe_dump(platform))
@@ -198,6 +205,23 @@ def test_a_child_is_on_as_the_platform_says_until_the_site_says_otherwise(
         addons={"cert-manager": says},
     )
     assert set(rendered.applications) == ({"ingress", "cert-manager"} if there else set())
+
+
+def test_an_addon_that_wants_to_be_asked_for_is_off_until_somebody_asks(
+    root: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ADDON, "optIn", True)
+    assert not root({"addon": "cert-manager"}).applications
+    assert root({"addon": "cert-manager", "enabled": True}).applications
+    assert root({"addon": "cert-manager"}, addons={"cert-manager": {"enabled": True}}).applications
+
+
+def test_a_project_can_belong_to_one_environment(root: Root) -> None:
+    projects = [
+        {**PROJECT, "name": name, "enabled": f"{{{{ eq .Values.environment `{name}` }}}}"}
+        for name in ("staging", "prod")
+    ]
+    assert [resource["metadata"]["name"] for resource in root(projects=projects).root] == ["prod"]
 
 
 def test_a_site_value_reaches_a_tree_as_text_and_never_as_structure(root: Root) -> None:

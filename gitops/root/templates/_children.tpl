@@ -13,8 +13,9 @@ source and the addon's own settings filled in.
 {{- $key := $entry.addon | default $name -}}
 {{- $_ := set $names $family (append (get $names $family) $key) -}}
 {{- $site := get (get $values $family) $key | default dict -}}
-{{- $enabled := hasKey $entry "enabled" | ternary (include "evaluate" (dict "value" $entry.enabled "context" $.context) | trimAll "\"") "true" -}}
-{{- if eq (hasKey $site "enabled" | ternary (toString $site.enabled) $enabled) "true" -}}
+{{- $on := include "switch" (dict "entry" $entry "context" $.context) -}}
+{{- if hasKey $site "enabled" }}{{ $on = toString $site.enabled }}{{ end -}}
+{{- if eq $on "true" -}}
 {{- $child := include "evaluate" (dict "value" $entry "context" $.context) | fromJson -}}
 {{- $_ := set $child "name" $name -}}
 {{- if $child.addon -}}
@@ -34,6 +35,18 @@ source and the addon's own settings filled in.
 {{- end -}}
 {{- end -}}
 {{- toJson $children -}}
+{{- end -}}
+
+{{/* Whether the platform has an entry on: as it says, and if it says nothing, unless the add-on wants to be asked for. */}}
+{{- define "switch" -}}
+{{- if hasKey .entry "enabled" -}}
+{{- include "evaluate" (dict "value" .entry.enabled "context" .context) | trimAll "\"" -}}
+{{- else if .entry.addon -}}
+{{- $addon := include "file" (dict "path" (printf "addons/%s/addon.yaml" .entry.addon) "context" .context) | fromJson -}}
+{{- not $addon.optIn -}}
+{{- else -}}
+true
+{{- end -}}
 {{- end -}}
 
 {{/* Where a tree, an own chart or an ApplicationSet's trees are in the repository. */}}
