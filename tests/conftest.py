@@ -1,4 +1,4 @@
-"""What every test may use: modules run as Ansible runs them, through main()."""
+"""What every test may use: modules run as Ansible runs them, through main(), and a real API server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +14,8 @@ import pytest
 from ansible.module_utils import _internal
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
+
+from lab.api import ApiServer
 
 MODULES = "ansible_collections.groundwork.kube.plugins.modules"
 
@@ -52,3 +54,10 @@ def run_module(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Callable[..., 
             return _printed_result(module)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[ApiServer]:
+    """A real kube-apiserver and etcd, one for the whole session."""
+    with ApiServer() as server:
+        yield server

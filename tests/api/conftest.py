@@ -152,12 +152,6 @@ def argocd(api: Api) -> Iterator[ArgoCd]:
     argocd.clean()
 
 
-@pytest.fixture(scope="session")
-def api_server() -> Iterator[ApiServer]:
-    with ApiServer() as server:
-        yield server
-
-
 @pytest.fixture
 def api(api_server: ApiServer) -> Iterator[Api]:
     api = Api(api_server.kubeconfig)

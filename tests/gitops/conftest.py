@@ -1,0 +1,91 @@
+"""What judges a rendered platform: the schemas of a real API server and of every CRD at hand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient, ApiError
+from lab.api import ApiServer
+from tests.api.conftest import argocd_crds
+from tests.gitops.rendering import Object
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+APPLY_PATCH = "application/apply-patch+yaml"
+
+
+class Unknown(Exception):
+    """The server knows no such kind: its CRD is not at hand."""
+
+
+class Judge:
+    """The API server, asked what it would say to an object. Only CRDs and namespaces are made for real."""
+
+    def __init__(self, server: ApiServer) -> None:
+        self.client = ApiClient.from_options({"kubeconfig": str(server.kubeconfig)})
+        self._kinds: dict[str, dict[str, Object]] = {}
+
+    def serve(self, crds: Iterable[Object]) -> None:
+        """Make these kinds known, where they are not."""
+        made = []
+        for crd in crds:
+            name = crd["metadata"]["name"]
+            if not self.client.get(f"{CRDS}/{name}"):
+                # Conversion is by a webhook that does not run here.
+                spec = {key: value for key, value in crd["spec"].items() if key != "conversion"}
+                self.client.create(CRDS, {**crd, "spec": spec})
+                made.append(name)
+        deadline = time.monotonic() + 60
+        for name in made:
+            while not self._established(name):
+                assert time.monotonic() < deadline, f"{name} is not served"
+                time.sleep(0.1)
+        self._kinds.clear()
+
+    def admit(self, namespaces: Iterable[str]) -> None:
+        for name in set(namespaces):
+            if not self.client.get(f"/api/v1/namespaces/{name}"):
+                self.client.create("/api/v1/namespaces", {"metadata": {"name": name}})
+
+    def refusal(self, resource: Object, namespace: str) -> str:
+        """What the server says against the object, applied in strict validation; nothing if it would take it."""
+        try:
+            self.client.patch(
+                self._path(resource, namespace),
+                resource,
+                {"dryRun": "All", "fieldValidation": "Strict", "force": "true"},
+                APPLY_PATCH,
+            )
+        except ApiError as error:
+            return error.message
+        return ""
+
+    def _path(self, resource: Object, namespace: str) -> str:
+        version, kind = resource["apiVersion"], resource["kind"]
+        base = f"/apis/{version}" if "/" in version else f"/api/{version}"
+        if base not in self._kinds:
+            served = self.client.get(base) or {"resources": []}
+            self._kinds[base] = {found["kind"]: found for found in served["resources"] if "/" not in found["name"]}
+        if kind not in self._kinds[base]:
+            raise Unknown(f"{version} {kind}")
+        found, metadata = self._kinds[base][kind], resource["metadata"]
+        place = f"/namespaces/{metadata.get('namespace') or namespace}" if found["namespaced"] else ""
+        return f"{base}{place}/{found['name']}/{metadata['name']}"
+
+    def _established(self, name: str) -> bool:
+        crd = self.client.get(f"{CRDS}/{name}") or {}
+        conditions = crd.get("status", {}).get("conditions", [])
+        group, version = crd["spec"]["group"], crd["spec"]["versions"][0]["name"]
+        return any(c["type"] == "Established" and c["status"] == "True" for c in conditions) and bool(
+            self.client.get(f"/apis/{group}/{version}")
+        )
+
+
+@pytest.fixture(scope="session")
+def judge(api_server: ApiServer) -> Iterator[Judge]:
+    judge = Judge(api_server)
+    judge.serve(argocd_crds())
+    yield judge
+    judge.client.close()
