@@ -75,20 +75,19 @@ true
 {{- $addon := include "file" (dict "path" (printf "addons/%s/addon.yaml" $child.addon) "context" .context) | fromJson -}}
 {{- $crds := $addon.crds | default dict -}}
 {{- $elsewhere := eq ($child.crds | default $crds.owner | default "chart") "wave00" -}}
-{{- with $addon.chart -}}
 {{- $base := include "file" (dict "path" (printf "addons/%s/values.yaml" $child.addon) "context" $.context) | fromJson -}}
 {{- $values := include "evaluate" (dict "value" $base "context" $.context) | fromJson -}}
 {{- if $elsewhere }}{{ $values = mergeOverwrite $values ($crds.off | default dict) }}{{ end -}}
 {{- $values = mergeOverwrite $values ($child.values | default dict) ($site.values | default dict) -}}
+{{- with $addon.chart -}}
 {{- $helm := dict "releaseName" $child.name "valuesObject" $values -}}
 {{- if and $elsewhere $crds.skipCrds }}{{ $_ := set $helm "skipCrds" true }}{{ end -}}
 {{- $repository := $.context.Values.chartRepository | default .repository | trimPrefix "oci://" -}}
 {{- $_ := set $child "source" (dict "repoURL" $repository "chart" .name "targetRevision" ($site.version | default .version) "helm" $helm) -}}
 {{- end -}}
 {{- with $addon.kustomize -}}
-{{- $source := dict "repoURL" .repository "path" .path "targetRevision" ($site.version | default .revision) -}}
-{{- with $child.kustomize }}{{ $_ := set $source "kustomize" . }}{{ end -}}
-{{- $_ := set $child "source" $source -}}
+{{- $options := mergeOverwrite $values ($child.kustomize | default dict) -}}
+{{- $_ := set $child "source" (dict "repoURL" .repository "path" .path "targetRevision" ($site.version | default .revision) "kustomize" $options) -}}
 {{- end -}}
 {{- $_ := set $child "wave" (hasKey $child "wave" | ternary $child.wave $addon.wave) -}}
 {{- $_ := set $child "namespace" ($child.namespace | default $addon.namespace) -}}

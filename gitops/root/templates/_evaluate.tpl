@@ -1,5 +1,5 @@
 {{/*
-A value with its templates evaluated, as JSON. A string that ends in "toJson }}" stands for the value itself.
+A value with its templates evaluated, as JSON. A string that is one template and ends in "toJson }}" stands for the value itself.
 Evaluated string by string, so that nothing a site says can be read as structure.
 */}}
 {{- define "evaluate" -}}
@@ -17,7 +17,7 @@ Evaluated string by string, so that nothing a site says can be read as structure
 {{- printf "[%s]" (join "," $parts) -}}
 {{- else if and (kindIs "string" $value) (contains "{{" (toString $value)) -}}
 {{- $text := tpl $value .context -}}
-{{- if regexMatch `toJson\s*-?}}$` $value }}{{ $text }}{{ else }}{{ toJson $text }}{{ end -}}
+{{- if regexMatch `^{{[^}]*toJson\s*-?}}$` $value }}{{ $text }}{{ else }}{{ toJson $text }}{{ end -}}
 {{- else -}}
 {{- toJson $value -}}
 {{- end -}}
