@@ -27,7 +27,8 @@ class Version(NamedTuple):
         return f"{self.major}.{self.minor}"
 
     def minors_since(self, other: Version) -> int:
-        return self.minor - other.minor if self.major == other.major else self.major - other.major
+        """Another major version is farther away than any minor."""
+        return 1000 * (self.major - other.major) + self.minor - other.minor
 
 
 def parse(text: str) -> Version:
