@@ -76,11 +76,10 @@ class Judge:
 
     def _established(self, name: str) -> bool:
         crd = self.client.get(f"{CRDS}/{name}") or {}
-        conditions = crd.get("status", {}).get("conditions", [])
-        group, version = crd["spec"]["group"], crd["spec"]["versions"][0]["name"]
-        return any(c["type"] == "Established" and c["status"] == "True" for c in conditions) and bool(
-            self.client.get(f"/apis/{group}/{version}")
-        )
+        conditions = crd.get("status", {}).get("conditions") or []
+        if not any(item["type"] == "Established" and item["status"] == "True" for item in conditions):
+            return False
+        return self.client.get(f"/apis/{crd['spec']['group']}/{crd['spec']['versions'][0]['name']}") is not None
 
 
 @pytest.fixture(scope="session")
