@@ -58,9 +58,9 @@ pins: $(BIN)/lab
 
 # --- the lab and the cluster on it ------------------------------------------------------------------------------------
 
-.PHONY: demo lab-build lab-up lab-down site verify
+.PHONY: demo lab-build lab-up lab-down platform site verify
 demo: lab-up
-	$(MAKE) --no-print-directory site verify
+	$(MAKE) --no-print-directory platform site verify
 
 lab-build: environment system-packages
 	$(BIN)/lab build
@@ -71,6 +71,10 @@ lab-up: lab-build
 lab-down:
 	$(BIN)/lab down
 
+# Into a repository on the lab's Git server, from which Argo CD reads it.
+platform:
+	$(BIN)/ansible-playbook lab/platform.yml
+
 site:
 	$(PLAYBOOK) site.yml
 
@@ -79,8 +83,8 @@ verify:
 
 # --- what judges a change ---------------------------------------------------------------------------------------------
 
-.PHONY: test test-all lint sanity unit api molecule scenarios
-test: lint sanity unit api molecule
+.PHONY: test test-all lint sanity unit api gitops molecule scenarios
+test: lint sanity unit api gitops molecule
 test-all: test scenarios
 
 lint: environment-dev
@@ -102,6 +106,11 @@ unit: environment-dev
 api: environment-dev
 	$(BIN)/lab build kubernetes etcd
 	$(BIN)/pytest tests/api
+
+# Every platform in each environment, rendered whole and held against a real API server.
+gitops: environment-dev
+	$(BIN)/lab build kubernetes etcd kustomize helm
+	$(BIN)/pytest tests/gitops
 
 molecule: environment-dev lab-build
 	PATH="$(CURDIR)/$(BIN):$$PATH" molecule test
