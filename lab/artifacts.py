@@ -16,8 +16,10 @@ import yaml
 
 from lab.components import COMPONENTS, NEXT, NEXT_COMPONENTS, Component, component_with_binary
 from lab.errors import LabError
+from lab.programs import PROGRAMS, Program, program_named
 
 LAB = Path(__file__).resolve().parent
+MIRROR_RECIPE = ("mirror_content", "packages", "images", "platform_images", "charts", "apt")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -41,6 +43,13 @@ class Versions:
     go: str
     debian: str
     debian_suites: tuple[str, ...]
+    argocd: str
+    kustomize: str
+    cert_manager: str
+    metallb: str
+    metrics_server: str
+    external_secrets: str
+    echo: str
     kubernetes_next: str
     etcd_next: str
     coredns_next: str
@@ -60,14 +69,13 @@ def load_versions(path: Path = LAB.parent / "versions.yml") -> Versions:
     bundle = pins["kubernetes"]["bundles"][following.rpartition(".")[0]]
     return Versions(
         kubernetes=pins["kubernetes"]["default"],
-        calico=pins["lab"]["calico"],
-        go=pins["lab"]["go"],
         debian=pins["debian"]["default"],
         debian_suites=tuple(pins["debian"]["suites"]),
         kubernetes_next=following,
         etcd_next=bundle["etcd"],
         coredns_next=bundle["coredns"],
         **{name: pins[name] for name in ("etcd", "coredns", "pause", "containerd", "cni_plugins", "agnhost")},
+        **{name: pin for name, pin in pins["lab"].items() if name != "next"},
     )
 
 
@@ -102,8 +110,8 @@ class Artifacts:
         self.cache = cache or cache_directory()
 
     def binary(self, name: str) -> Path:
-        if name == "docker-registry":
-            return self._built(self.docker_registry_directory, name) / "bin" / name
+        if name in {program.name for program in PROGRAMS}:
+            return self._built(self.program_directory(program_named(name)), name) / "bin" / name
         component = component_with_binary(name)
         return self._built(self.component_directory(component), component.name) / "bin" / name
 
@@ -117,8 +125,13 @@ class Artifacts:
         return self._built(self.debian_directory(suite), f"debian-{suite}") / "packages"
 
     def shared_file(self, component: Component, name: str) -> Path:
-        """A file that came with the component's module."""
+        """A file that came with the component's module, or a directory."""
         return self._built(self.component_directory(component), component.name) / "share" / name
+
+    @property
+    def image_tools(self) -> Path:
+        """Debian's packages that images take programs from, unpacked into one tree."""
+        return self._built(self.image_tools_directory, "image-tools") / "root"
 
     def next_binary(self, name: str) -> Path:
         """The binary that an upgrade brings, or the one that it leaves."""
@@ -129,7 +142,7 @@ class Artifacts:
 
     @property
     def mirror(self) -> Path:
-        """What the mirror serves: apt/, manifests/ and registry/, the storage root of docker-registry."""
+        """What the mirror serves: apt/, charts/, manifests/ and registry/, the storage root of docker-registry."""
         if self.next_mirror_directory.is_dir():
             return self.next_mirror_directory
         return self._built(self.mirror_directory, "mirror")
@@ -137,8 +150,9 @@ class Artifacts:
     def places(self) -> dict[str, Path]:
         """Each step of a build by its name, and the directory it makes."""
         return {
-            "docker-registry": self.docker_registry_directory,
+            **{program.name: self.program_directory(program) for program in PROGRAMS},
             **{f"debian-{suite}": self.debian_directory(suite) for suite in self.versions.debian_suites},
+            "image-tools": self.image_tools_directory,
             **{component.name: self.component_directory(component) for component in COMPONENTS},
             "mirror": self.mirror_directory,
             **{component.name: self.component_directory(component) for component in NEXT_COMPONENTS},
@@ -160,26 +174,32 @@ class Artifacts:
         key = digest(
             *sorted(path for path in source.rglob("*") if path.is_file()),
             repr(component),
+            *component.shared_directories,
             self.versions.of(component),
             self.versions.go,
             architecture(),
         )
         return self.cache / "components" / f"{component.name}-{key}"
 
-    @property
-    def docker_registry_directory(self) -> Path:
-        return self.cache / f"docker-registry-{digest(LAB / 'debian.py', architecture())}"
+    def program_directory(self, program: Program) -> Path:
+        return self.cache / f"{program.name}-{digest(*program.recipe, repr(program), architecture())}"
 
     def debian_directory(self, suite: str) -> Path:
         recipe = (LAB / "debian.py", LAB / "apt.py")
         return self.cache / f"debian-{suite}-{digest(*recipe, architecture())}"
 
     @property
+    def image_tools_directory(self) -> Path:
+        rootfs = self.debian_directory(self.versions.debian).name
+        return self.cache / f"image-tools-{digest(LAB / 'image_tools.py', rootfs)}"
+
+    @property
     def mirror_directory(self) -> Path:
-        recipe = [LAB / name for name in ("mirror_content.py", "packages.py", "images.py", "apt.py")]
+        recipe = [LAB / f"{name}.py" for name in MIRROR_RECIPE]
         recipe += sorted((LAB / "files").iterdir())
         inputs = [self.component_directory(component).name for component in COMPONENTS]
         inputs += [self.debian_directory(suite).name for suite in self.versions.debian_suites]
+        inputs += [self.image_tools_directory.name, self.program_directory(program_named("helm")).name]
         return self.cache / f"mirror-{digest(*recipe, *inputs, repr(self.versions))}"
 
     @property

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import debian
+from lab import debian, image_tools
 from lab.apt import Signer, publish
 from lab.artifacts import Artifacts, architecture
 from lab.components import COMPONENTS, NEXT, NEXT_COMPONENTS, Component
 from lab.errors import LabError
 from lab.golang import Go
 from lab.mirror_content import fill_mirror, fill_next_mirror
+from lab.programs import PROGRAMS, Program
 from lab.progress import Log, step
 
 Report = Callable[[str], None]
@@ -62,12 +63,18 @@ def steps(artifacts: Artifacts, go: Go) -> list[Step]:
 
         return Step(component.name, places[component.name], component.disk_mib, (), make)
 
+    def program_step(program: Program) -> Step:
+        return Step(program.name, places[program.name], program.disk_mib, program.commands, program.make)
+
     def debian_step(suite: str) -> Step:
         def make(directory: Path, log: Log) -> None:
             make_debian(artifacts, suite, directory, log)
 
         commands = ("debootstrap", "dpkg-deb", "gpg", "unshare")
         return Step(f"debian-{suite}", places[f"debian-{suite}"], 600, commands, make)
+
+    def unpack_image_tools(directory: Path, log: Log) -> None:
+        image_tools.unpack(artifacts.versions.debian, artifacts.rootfs(), directory, log)
 
     def fill(directory: Path, log: Log) -> None:
         fill_mirror(artifacts, directory, log)
@@ -77,10 +84,11 @@ def steps(artifacts: Artifacts, go: Go) -> list[Step]:
 
     commands = ("dpkg-deb", "gcc", "gpg", "readelf")
     return [
-        Step("docker-registry", places["docker-registry"], 50, ("apt-get", "dpkg-deb"), debian.unpack_docker_registry),
+        *(program_step(program) for program in PROGRAMS),
         *(debian_step(suite) for suite in artifacts.versions.debian_suites),
+        Step("image-tools", places["image-tools"], 200, ("apt-get", "dpkg-deb"), unpack_image_tools),
         *(component_step(component) for component in COMPONENTS),
-        Step("mirror", places["mirror"], 1500, commands, fill),
+        Step("mirror", places["mirror"], 2500, commands, fill),
         *(component_step(component) for component in NEXT_COMPONENTS),
         Step(f"mirror{NEXT}", places[f"mirror{NEXT}"], 700, commands, fill_next),
     ]
@@ -141,11 +149,13 @@ def staged(place: Path) -> Iterator[Path]:
 def compile_component(artifacts: Artifacts, component: Component, go: Go, directory: Path, log: Log) -> None:
     (directory / "bin").mkdir()
     go.build(component, artifacts.versions.of(component), directory / "bin", log)
-    if component.shared_files:
+    if component.shared_files or component.shared_directories:
         (directory / "share").mkdir()
         module = go.module_directory(component, log)
         for path in component.shared_files:
             shutil.copy(module / path, directory / "share")
+        for path in component.shared_directories:
+            shutil.copytree(module / path, directory / "share" / path)
 
 
 def make_debian(artifacts: Artifacts, suite: str, directory: Path, log: Log) -> None:

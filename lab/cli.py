@@ -14,6 +14,7 @@ from lab.artifacts import Artifacts, load_versions
 from lab.build import build
 from lab.cgroups import MIB
 from lab.errors import LabError
+from lab.git import Repository
 from lab.inventory import read_nodes
 from lab.mirror import Mirror
 from lab.node import Node
@@ -85,6 +86,10 @@ def parser() -> argparse.ArgumentParser:
         command(name, run, about).add_argument("snapshot", metavar="SNAPSHOT")
 
     command("mirror", _mirror, "say what the mirror serves, and whether it does")
+    git = command("git", _git, "make a bare repository unless it is there, and print its path and its URL")
+    git.add_argument("repository", metavar="REPOSITORY", help="NAME, or private/NAME for one that asks for a password")
+    binary = command("binary", _binary, "print the path of a program that was built or fetched")
+    binary.add_argument("program", metavar="PROGRAM", help="argocd, helm, kubectl, kustomize, promtool, …")
     api = command("api", _api, "etcd and kube-apiserver alone, on loopback, for tests")
     api.add_argument("action", choices=["up", "down"])
     return top
@@ -174,6 +179,20 @@ def _mirror(arguments: argparse.Namespace) -> int:
     for address, running in services:
         _report(f"{address:<32} {'running' if running else 'stopped'}")
     return 0 if all(running for _, running in services) else 1
+
+
+def _git(arguments: argparse.Namespace) -> int:
+    lab = Lab(arguments.name)
+    repository = Repository(lab, arguments.repository)
+    address = lab.require_record().host_address
+    repository.create()
+    _report(f"{repository.path}\n{repository.url(address)}")
+    return 0
+
+
+def _binary(arguments: argparse.Namespace) -> int:
+    _report(str(Artifacts(load_versions()).binary(arguments.program)))
+    return 0
 
 
 def _api(arguments: argparse.Namespace) -> int:

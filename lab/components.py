@@ -33,6 +33,8 @@ class Component:
     """Variables set at link time, so that a binary says its version."""
     shared_files: tuple[str, ...] = ()
     """Files of the module, not compiled, that the lab uses too."""
+    shared_directories: tuple[str, ...] = field(default=(), repr=False)
+    """And whole directories, under the paths that they have there."""
     disk_mib: int = field(default=0, repr=False)
     """Room for its modules, their compiled packages and its binaries, measured."""
 
@@ -132,6 +134,62 @@ COMPONENTS = (
         ),
         disk_mib=1800,
     ),
+    Component(
+        name="argocd",
+        module="github.com/argoproj/argo-cd/v3",
+        # One binary: the name it is called by chooses what it is. Its web interface is not compiled.
+        binaries={"argocd": "github.com/argoproj/argo-cd/v3/cmd"},
+        stamps={
+            f"github.com/argoproj/argo-cd/v3/common.{variable}": value
+            for variable, value in {
+                "version": "{version}",
+                "gitTag": "v{version}",
+                "gitCommit": "unknown",
+                "gitTreeState": "clean",
+            }.items()
+        },
+        shared_files=("entrypoint.sh", "hack/git-verify-wrapper.sh", "hack/gpg-wrapper.sh"),
+        shared_directories=("manifests",),
+        disk_mib=4000,
+    ),
+    Component(
+        name="kustomize",
+        module="sigs.k8s.io/kustomize/kustomize/v5",
+        binaries={"kustomize": "sigs.k8s.io/kustomize/kustomize/v5"},
+        stamps={"sigs.k8s.io/kustomize/api/provenance.version": "v{version}"},
+        disk_mib=200,
+    ),
+    Component(
+        name="cert-manager",
+        module="github.com/cert-manager/cert-manager",
+        binaries={"cert-manager": "github.com/cert-manager/cert-manager/groundwork"},
+        stamps={"github.com/cert-manager/cert-manager/pkg/util.AppVersion": "v{version}"},
+        shared_directories=("deploy/charts/cert-manager",),
+        disk_mib=1500,
+    ),
+    Component(
+        name="metallb",
+        module="go.universe.tf/metallb",
+        binaries={f"metallb-{name}": f"go.universe.tf/metallb/{name}" for name in ("controller", "speaker")},
+        shared_directories=("charts/metallb",),
+        disk_mib=1000,
+    ),
+    Component(
+        name="metrics-server",
+        module="sigs.k8s.io/metrics-server",
+        binaries={"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+        stamps={"k8s.io/client-go/pkg/version.gitVersion": "v{version}"},
+        shared_directories=("charts/metrics-server",),
+        disk_mib=1000,
+    ),
+    Component(
+        name="external-secrets",
+        module="github.com/external-secrets/external-secrets",
+        binaries={"external-secrets": "github.com/external-secrets/external-secrets"},
+        shared_directories=("deploy/charts/external-secrets", "deploy/crds"),
+        disk_mib=3000,
+    ),
+    Component(name="echo", module="groundwork.lab/echo", binaries={"echo": "groundwork.lab/echo"}, disk_mib=50),
 )
 
 

@@ -143,16 +143,3 @@ class PrivateApt:
 
     def remove(self) -> None:
         shutil.rmtree(self.directory)
-
-
-def unpack_docker_registry(directory: Path, log: Log) -> None:
-    """Debian's registry, unpacked beside the system: installing the package would start its service."""
-    download = directory / "download"
-    download.mkdir()
-    log.run(["apt-get", "--option=APT::Sandbox::User=root", "download", "docker-registry"], cwd=download)
-    (deb,) = download.glob("*.deb")
-    log.run(["dpkg-deb", "--extract", deb, directory / "package"])
-    (directory / "bin").mkdir()
-    (directory / "package/usr/bin/docker-registry").rename(directory / "bin/docker-registry")
-    shutil.rmtree(download)
-    shutil.rmtree(directory / "package")

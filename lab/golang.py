@@ -29,6 +29,8 @@ class Go:
                 self._toolchain(),
                 "build",
                 "-trimpath",
+                # What is built does not depend on the commit that happens to be checked out around its pins.
+                "-buildvcs=false",
                 f"-tags={','.join(component.tags)}",
                 f"-ldflags={component.link_flags(version)}",
                 f"-o={directory}/",

@@ -91,17 +91,19 @@ class Image:
     entrypoint: tuple[str, ...]
     command: tuple[str, ...] = ()
     user: str = ""
+    working_directory: str = "/"
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def config(self, architecture: str, diff_ids: Iterable[str]) -> dict[str, object]:
         return {
             "architecture": architecture,
             "os": "linux",
             "config": {
-                "Env": [f"PATH={SEARCH_PATH}"],
+                "Env": [f"{name}={value}" for name, value in {"PATH": SEARCH_PATH, **self.environment}.items()],
                 "Entrypoint": list(self.entrypoint),
                 "Cmd": list(self.command),
                 "User": self.user,
-                "WorkingDir": "/",
+                "WorkingDir": self.working_directory,
             },
             "rootfs": {"type": "layers", "diff_ids": list(diff_ids)},
         }
@@ -196,7 +198,19 @@ def network_tools(roots: tuple[Path, ...], architecture: str) -> Layer:
     extensions = [str(path.relative_to(root)) for root in roots for path in root.glob(f"{libraries}/xtables/*.so")]
     if not extensions:
         raise LabError(f"no iptables extensions below {', '.join(map(str, roots))}")
-    files = {path: find(path, roots) for path in (*NETWORK_TOOLS, *extensions)}
+    files = with_libraries((*NETWORK_TOOLS, *extensions), roots, architecture)
+    links = {
+        f"usr/sbin/{command}": f"xtables-{'legacy' if 'legacy' in command else 'nft'}-multi"
+        for command in IPTABLES_COMMANDS
+    }
+    return Layer(files, links={**MERGED_USR, "usr/bin/sh": "dash", **links}, directories={"run": 0o755, "tmp": 0o1777})
+
+
+def with_libraries(programs: Iterable[str], roots: tuple[Path, ...], architecture: str) -> dict[str, Path]:
+    """Dynamically linked programs of unpacked Debian trees, and all that the dynamic linker will load for them."""
+    libraries = f"usr/lib/{TRIPLETS[architecture]}"
+    files = {path: find(path, roots) for path in programs}
+    interpreter = interpreter_of(next(iter(files.values())))
     pending = list(files.values())
     while pending:
         program = pending.pop()
@@ -204,13 +218,8 @@ def network_tools(roots: tuple[Path, ...], architecture: str) -> Layer:
             if path not in files:
                 files[path] = find(path, roots)
                 pending.append(files[path])
-    interpreter = interpreter_of(files["usr/bin/dash"])
     files[f"usr{interpreter}"] = find(f"{libraries}/{Path(interpreter).name}", roots)
-    links = {
-        f"usr/sbin/{command}": f"xtables-{'legacy' if 'legacy' in command else 'nft'}-multi"
-        for command in IPTABLES_COMMANDS
-    }
-    return Layer(files, links={**MERGED_USR, "usr/bin/sh": "dash", **links}, directories={"run": 0o755, "tmp": 0o1777})
+    return files
 
 
 def find(path: str, roots: tuple[Path, ...]) -> Path:

@@ -82,8 +82,9 @@ def down(lab: Lab, report: Report) -> None:
     if left:
         raise LabError("this is left of the lab:\n" + "\n".join(f"  {what}" for what in left))
     shutil.rmtree(lab.data)
-    for name in ("admin.conf", "known_hosts", "ssh_config"):
-        (lab.state / name).unlink(missing_ok=True)
+    shutil.rmtree(lab.git, ignore_errors=True)
+    for path in (lab.git_credentials, *(lab.state / name for name in ("admin.conf", "known_hosts", "ssh_config"))):
+        path.unlink(missing_ok=True)
     report(f"lab {lab.name!r} is down; nothing of it is left")
 
 

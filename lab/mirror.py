@@ -1,4 +1,4 @@
-"""What stands in for the internet on the lab's bridge: files over http, a read-only image registry, an empty DNS."""
+"""What stands in for the internet on the lab's bridge: files and Git over http, a read-only registry, an empty DNS."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import yaml
 
 from lab.errors import LabError
+from lab.git import PREFIX, GitServer, Request
 from lab.processes import Daemon
 from lab.state import Lab
 
@@ -39,7 +41,10 @@ class Mirror:
         """Start what does not run."""
         if self._files.pid is None:
             self._files.start(
-                [sys.executable, "-m", "lab.mirror", self.address, content],
+                [
+                    *(sys.executable, "-m", "lab.mirror", self.address, content),
+                    *(self._lab.git, self._lab.git_credentials),
+                ],
                 environment={"PYTHONPATH": str(self._lab.checkout)},
             )
         if self._registry.pid is None:
@@ -75,11 +80,43 @@ def registry_configuration(address: str, storage: Path) -> dict[str, Any]:
     }
 
 
-class FileHandler(SimpleHTTPRequestHandler):
+class Handler(SimpleHTTPRequestHandler):
     """Keeps connections open, as apt likes it; logs go to the mirror's log."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def __init__(self, *arguments: Any, git: GitServer, **options: Any) -> None:
+        self._git = git
+        super().__init__(*arguments, **options)
+
+    def do_GET(self) -> None:
+        if self.path.startswith(PREFIX):
+            self._answer_git()
+        else:
+            super().do_GET()
+
+    def do_POST(self) -> None:
+        self._answer_git()
+
+    def _answer_git(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        response = self._git.answer(Request(self.command, self.path, headers, self._body(headers)))
+        self.send_response(response.status)
+        for name, value in (*response.headers, ("Content-Length", str(len(response.body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(response.body)
+
+    def _body(self, headers: Mapping[str, str]) -> bytes:
+        if headers.get("transfer-encoding") != "chunked":
+            return self.rfile.read(int(headers.get("content-length", 0)))
+        chunks = []
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
 
 
 class NoSuchName(socketserver.BaseRequestHandler):
@@ -96,14 +133,15 @@ class FileServer(ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def serve(address: str, directory: Path) -> None:
+def serve(address: str, directory: Path, git: GitServer) -> None:
     try:
         names = socketserver.ThreadingUDPServer((address, NAMES_PORT), NoSuchName)
     except OSError as error:
         print(f"port {NAMES_PORT}: {error}; whoever listens there answers the nodes' lookups", file=sys.stderr)
     else:
         threading.Thread(target=names.serve_forever, daemon=True).start()
-    FileServer((address, FILES_PORT), partial(FileHandler, directory=str(directory))).serve_forever()
+    handler = partial(Handler, directory=str(directory), git=git)
+    FileServer((address, FILES_PORT), handler).serve_forever()
 
 
 def no_such_name(query: bytes) -> bytes:
@@ -129,5 +167,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("address")
     parser.add_argument("directory", type=Path)
+    parser.add_argument("git", type=Path)
+    parser.add_argument("credentials", type=Path)
     arguments = parser.parse_args()
-    serve(arguments.address, arguments.directory)
+    serve(arguments.address, arguments.directory, GitServer(arguments.git, arguments.credentials))

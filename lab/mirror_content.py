@@ -1,4 +1,4 @@
-"""What the mirror serves, put together from what is built: apt repositories, images, manifests."""
+"""What the mirror serves, put together from what is built: apt repositories, images, charts, manifests."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 
 from lab.apt import Signer, publish
 from lab.artifacts import Artifacts, architecture
+from lab.charts import add_charts
 from lab.components import component_named
 from lab.errors import LabError
 from lab.images import Layer, RegistryStorage, images, network_tools
 from lab.packages import pack, packages
+from lab.platform_images import platform_images
 from lab.progress import Log
 
 
@@ -20,7 +22,9 @@ def fill_mirror(artifacts: Artifacts, directory: Path, log: Log) -> None:
     workshop.mkdir()
     add_packages(artifacts, directory / "apt", workshop, log)
     add_images(artifacts, directory / "registry", workshop, log)
-    add_manifests(artifacts, directory / "manifests")
+    add_charts(artifacts, directory / "charts", workshop, log)
+    add_calico_manifests(artifacts, directory / "manifests")
+    add_argocd_manifests(artifacts, directory / "manifests")
     shutil.rmtree(workshop)
 
 
@@ -70,6 +74,14 @@ def add_images(artifacts: Artifacts, registry: Path, workshop: Path, log: Log) -
     storage = RegistryStorage(registry)
     for image in images(artifacts.versions, artifacts.binary, pause, tools):
         storage.add(image, architecture())
+    argocd = component_named("argocd")
+    roots = (artifacts.image_tools, artifacts.rootfs())
+
+    def wrapper(name: str) -> Path:
+        return artifacts.shared_file(argocd, name)
+
+    for image in platform_images(artifacts.versions, artifacts.binary, wrapper, roots, architecture()):
+        storage.add(image, architecture())
 
 
 def network_tool_layer(artifacts: Artifacts, workshop: Path, log: Log) -> Layer:
@@ -79,8 +91,8 @@ def network_tool_layer(artifacts: Artifacts, workshop: Path, log: Log) -> Layer:
     return network_tools((unpacked, artifacts.rootfs()), architecture())
 
 
-def add_manifests(artifacts: Artifacts, manifests: Path) -> None:
-    """Calico's, byte for byte."""
+def add_calico_manifests(artifacts: Artifacts, manifests: Path) -> None:
+    """Byte for byte."""
     version = f"v{artifacts.versions.calico}"
     (manifests / "calico" / version).mkdir(parents=True)
     calico = component_named("calico")
@@ -88,3 +100,17 @@ def add_manifests(artifacts: Artifacts, manifests: Path) -> None:
         shutil.copy(artifacts.shared_file(calico, path.name), manifests / "calico" / version)
     if f"calico/node:{version}\n" not in (manifests / "calico" / version / "calico.yaml").read_text():
         raise LabError(f"the Calico of lab/components/calico/go.mod is not {version}, which versions.yml promises")
+
+
+def add_argocd_manifests(artifacts: Artifacts, manifests: Path) -> None:
+    """Byte for byte, under the paths that they have upstream."""
+    version = f"v{artifacts.versions.argocd}"
+    upstream = artifacts.shared_file(component_named("argocd"), "manifests")
+    served = manifests / "argocd" / version
+    for path in sorted(upstream.rglob("*.yaml")):
+        relative = path.relative_to(upstream)
+        if str(relative.parent) in (".", "crds", "ha"):
+            (served / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, served / relative)
+    if f"argoproj/argocd:{version}\n" not in (served / "install.yaml").read_text():
+        raise LabError(f"the Argo CD of lab/components/argocd/go.mod is not {version}, which versions.yml promises")

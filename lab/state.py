@@ -20,7 +20,7 @@ DEFAULT_NAME = "lab"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")
 NETWORK = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})")
 # What the default lab itself keeps in .lab/, where other labs have a directory of their name.
-RESERVED_NAMES = frozenset({"api", "hostkeys", "logs", "run"})
+RESERVED_NAMES = frozenset({"api", "git", "hostkeys", "logs", "run"})
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,16 @@ class Lab:
     @property
     def run(self) -> Path:
         return self.state / "run"
+
+    @property
+    def git(self) -> Path:
+        """The bare repositories that the mirror serves."""
+        return self.state / "git"
+
+    @property
+    def git_credentials(self) -> Path:
+        """USER:PASSWORD of the private ones."""
+        return self.state / "git-credentials"
 
     @property
     def layer(self) -> Path:

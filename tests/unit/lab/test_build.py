@@ -64,12 +64,12 @@ def test_a_failed_build_keeps_what_is_finished_and_resumes_there(artifacts: Arti
         (directory / "half").touch()
         raise LabError("no such module")
 
-    no_work({"calico": fail})
-    with pytest.raises(LabError, match="calico: no such module"):
+    no_work({"echo": fail})
+    with pytest.raises(LabError, match="echo: no such module"):
         build(artifacts, only=None, report=lambda _: None)
-    assert artifacts.missing() == ["calico", "mirror"]
+    assert artifacts.missing() == ["echo", "mirror"]
     made: list[list[Path]] = []
-    no_work({"calico": lambda directory, _log: made.append(list(directory.iterdir()))})
+    no_work({"echo": lambda directory, _log: made.append(list(directory.iterdir()))})
     build(artifacts, only=None, report=lambda _: None)
     assert made == [[]], "what was half made is gone"
 

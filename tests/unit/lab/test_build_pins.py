@@ -11,8 +11,11 @@ import pytest
 from lab.artifacts import LAB, Artifacts, NotBuilt, Versions, digest, load_versions
 from lab.components import COMPONENTS, NEXT_COMPONENTS, Component, component_named
 from lab.errors import LabError
+from lab.programs import PROGRAMS, Program
 
 EVERY = (*COMPONENTS, *NEXT_COMPONENTS)
+# Our own needs nothing but Go's standard library.
+UPSTREAM = [component for component in EVERY if component.name != "echo"]
 
 
 def required_version(component: Component) -> str:
@@ -27,7 +30,7 @@ def artifacts(tmp_path: Path) -> Artifacts:
     return Artifacts(load_versions(), tmp_path)
 
 
-@pytest.mark.parametrize("component", EVERY, ids=lambda component: component.name)
+@pytest.mark.parametrize("component", UPSTREAM, ids=lambda component: component.name)
 def test_go_mod_requires_the_version_that_versions_yml_pins(component: Component) -> None:
     if component.name == "calico":
         pytest.skip("published as a pseudo-version; the build compares its manifests with the pin")
@@ -51,7 +54,7 @@ def test_every_binary_is_a_tool_of_its_go_mod_or_a_package_beside_it(component: 
         assert (directory / own / "main.go").is_file() if own != package else package in go_mod
 
 
-@pytest.mark.parametrize("component", EVERY, ids=lambda component: component.name)
+@pytest.mark.parametrize("component", UPSTREAM, ids=lambda component: component.name)
 def test_every_component_is_verified_against_checksums(component: Component) -> None:
     checksums = (LAB / "components" / component.name / "go.sum").read_text()
     version = required_version(component)
@@ -78,6 +81,21 @@ def test_room_estimates_are_no_part_of_a_key(artifacts: Artifacts) -> None:
     etcd = component_named("etcd")
     thirstier = dataclasses.replace(etcd, disk_mib=etcd.disk_mib + 1)
     assert artifacts.component_directory(thirstier) == artifacts.component_directory(etcd)
+
+
+def test_a_directory_more_to_share_is_another_place_in_the_cache(artifacts: Artifacts) -> None:
+    argocd = component_named("argocd")
+    sharing = dataclasses.replace(argocd, shared_directories=(*argocd.shared_directories, "docs"))
+    assert artifacts.component_directory(sharing) != artifacts.component_directory(argocd)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_what_is_not_compiled_is_found_beside_what_is(program: Program, artifacts: Artifacts) -> None:
+    with pytest.raises(NotBuilt, match=f"{program.name} is not built yet"):
+        artifacts.binary(program.name)
+    artifacts.program_directory(program).mkdir(parents=True)
+    assert artifacts.binary(program.name).relative_to(artifacts.program_directory(program)) == Path("bin", program.name)
+    assert program.name in artifacts.default_steps()
 
 
 def test_a_digest_tells_where_one_part_ends() -> None:
@@ -124,7 +142,17 @@ cni_plugins: "1.8.0"
 calico: "3.32.1"
 agnhost: "2.63.0"
 debian: {default: trixie, suites: [bookworm, trixie]}
-lab: {calico: "3.28.5", go: "1.27.3", next: "1.37.1"}
+lab:
+  argocd: "3.5.7"
+  calico: "3.28.5"
+  cert_manager: "1.21.2"
+  echo: "1.0.1"
+  external_secrets: "0.20.4"
+  go: "1.27.3"
+  kustomize: "5.8.3"
+  metallb: "0.16.2"
+  metrics_server: "0.9.0"
+  next: "1.37.1"
 """
     )
     versions: Versions = load_versions(pins)

@@ -1,0 +1,3 @@
+module groundwork.lab/echo
+
+go 1.26.0
