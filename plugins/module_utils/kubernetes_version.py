@@ -76,13 +76,15 @@ def skew_refusals(
 
 
 def strangers(installed: Mapping[str, str], wanted: str) -> Iterator[str]:
-    """Sentences for the members of a cluster whose kubelet has another version than the inventory wants."""
+    """A sentence for each other version than the inventory wants that members of a cluster have."""
+    target = parse(wanted)
+    members: dict[Version, list[str]] = {}
     for name, version in installed.items():
-        if not version:
-            continue  # not from a package: its control plane says what it has
-        found, target = parse(version), parse(wanted)
+        # Without one it is from no package; its control plane says what it has.
+        if version and parse(version) != target:
+            members.setdefault(parse(version), []).append(name)
+    for found, names in members.items():
         remedy = f"set kubeadm_version to {found}, or newer: Kubernetes never goes back"
         if found < target:
-            remedy = "ansible-playbook playbooks/upgrade.yml takes it there"
-        if found != target:
-            yield f"{name} has {found} and kubeadm_version says {target}: {remedy}"
+            remedy = "ansible-playbook playbooks/upgrade.yml takes the cluster there"
+        yield f"{', '.join(names)}: {found} is installed and kubeadm_version says {target}: {remedy}"

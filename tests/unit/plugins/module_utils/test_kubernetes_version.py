@@ -69,9 +69,9 @@ def test_an_api_server_that_an_earlier_upgrade_left_behind_is_named() -> None:
 
 
 def test_members_of_another_version_are_sent_to_the_upgrade_or_told_that_there_is_no_way_back() -> None:
-    installed = {"same": "1.36.4-1.1", "older": "1.35.4-1.1", "newer": "1.37.1-1.1", "elsewhere": ""}
+    installed = {"same": "1.36.4-1.1", "a": "1.35.4-1.1", "newer": "1.37.1-1.1", "b": "1.35.4-1.1", "elsewhere": ""}
     older, newer = strangers(installed, "1.36.4")
-    assert older.startswith("older has 1.35.4")
+    assert older.startswith("a, b: 1.35.4 is installed")
     assert "playbooks/upgrade.yml" in older
-    assert newer.startswith("newer has 1.37.1")
+    assert newer.startswith("newer: 1.37.1 is installed")
     assert "set kubeadm_version to 1.37.1" in newer
