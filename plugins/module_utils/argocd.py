@@ -23,18 +23,8 @@ from ansible_collections.groundwork.kube.plugins.module_utils.argocd_spec import
 Object = dict[str, Any]
 
 
-class RequestError(Exception):
-    """What is asked for cannot be, and what would be right, for the operator."""
-
-
 FIELD_MANAGER = "groundwork"
 API_VERSION = "argoproj.io/v1alpha1"
-
-NAMESPACE_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"namespace": {"type": "str", "default": "argocd"}}
-ARGOCD_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    **NAMESPACE_ARGUMENT_SPEC,
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-}
 
 REFRESH = "argocd.argoproj.io/refresh"
 # What the server, or a controller on its way, keeps by itself: a difference in it alone is no change of ours.
@@ -111,27 +101,6 @@ def outcome(changes: Iterable[Change]) -> dict[str, Any]:
     changes = list(changes)
     names = {deed: [item.name for item in changes if item.deed == deed] for deed in ("created", "updated", "deleted")}
     return {"changed": bool(changes), **names, "diff": [item.diff() for item in changes]}
-
-
-def one_or_many(plural: str, spec: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Options for one object, or under ``plural`` for many."""
-    many = {"name": {"type": "str", "required": True}, **spec}
-    return {"name": {"type": "str"}, **spec, plural: {"type": "list", "elements": "dict", "options": many}}
-
-
-def exclusive(plural: str, spec: Iterable[str]) -> list[tuple[str, str]]:
-    return [(plural, option) for option in ("name", *spec)]
-
-
-def wanted(params: Mapping[str, Any], plural: str, spec: Iterable[str]) -> list[dict[str, Any]]:
-    """The objects that the options are about, each by its options."""
-    if params[plural] is None:
-        return [{option: params[option] for option in ("name", *spec)}]
-    names = [item["name"] for item in params[plural]]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise RequestError(f"{plural} names {', '.join(twice)} more than once")
-    return list(params[plural])
 
 
 class Argo:

@@ -16,19 +16,11 @@ from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd import REFRESH
 
-HEALTH_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "names": {"type": "list", "elements": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "waves": {"type": "bool", "default": True},
-    "refresh": {"type": "bool", "default": True},
-    "explain": {"type": "bool", "default": True},
-    "timeout": {"type": "int", "default": 600},
-    "interval": {"type": "int", "default": 5},
-}
-
 _GROUP = "argoproj.io"
+_SET = "ApplicationSet"
 _FAILED = ("Failed", "Error")
 _SHOWN = 5
+_LONGEST = 120
 # What an unreachable or restarting repository or repo server says: it may pass, so it is waited for.
 _PASSING = (
     "code = Unavailable",
@@ -66,7 +58,8 @@ class State:
     resources: tuple[Mapping[str, str], ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.brief})" if self.brief else self.name
+        reason = f"{self.brief}: {self.why[:_LONGEST]}" if self.broken else self.brief
+        return f"{self.name} ({reason})" if reason else self.name
 
     def result(self) -> dict[str, Any]:
         kept = ("name", "wave", "parent", "sync", "health", "phase", "revision", "ready", "failed", "broken", "since")
@@ -78,7 +71,10 @@ class State:
         }
 
 
-def state_of(name: str, app: Mapping[str, Any] | None, parent: str = "", path: tuple[int, ...] = ()) -> State:
+def state_of(
+    name: str, app: Mapping[str, Any] | None, parent: str = "", path: tuple[int, ...] = (), settled: bool = True
+) -> State:
+    """How an application is. One that its parent is about to change is not settled: its failures are of the past."""
     wave = path[-1] if path else 0
     if app is None:
         return State(name, wave, parent, path, brief="does not exist", why="there is no such Application")
@@ -87,9 +83,10 @@ def state_of(name: str, app: Mapping[str, Any] | None, parent: str = "", path: t
     health = status.get("health") or {}
     if not path:
         wave = _wave(app)
-    failed = failed_for_good(app)
+    failed = settled and failed_for_good(app)
     troubles = errors(app)
-    broken = bool(troubles) and not failed and not any(text in troubles[0]["message"] for text in _PASSING)
+    passing = any(text in trouble["message"] for trouble in troubles for text in _PASSING)
+    broken = bool(troubles) and settled and not failed and not passing
     ready = compared_now(app) and not (troubles or failed or busy(app) or app["metadata"].get("deletionTimestamp"))
     ready = ready and sync.get("status") == "Synced" and health.get("status") == "Healthy"
     brief, why, since = ("", "", "") if ready else _reason(app, failed, troubles)
@@ -121,12 +118,21 @@ def children(
     return sorted(found, key=lambda state: (state.path, state.name))
 
 
+def going(name: str, app: Mapping[str, Any] | None) -> State:
+    """How far an application is with being gone; ready is gone."""
+    if app is None:
+        return State(name, ready=True)
+    why = "; ".join(item["message"] for item in errors(app))
+    deleted = app["metadata"].get("deletionTimestamp") or ""
+    return State(name, since=deleted, brief="is being deleted" if deleted else "is not being deleted", why=why)
+
+
 def application_sets(names: Iterable[str], apps: Mapping[str, Mapping[str, Any]]) -> set[str]:
     """The ApplicationSets that these applications grow, directly or not."""
     sets: dict[str, Mapping[str, Any] | None] = {}
     while True:
         grown = {*names, *(state.name for state in children(names, apps, sets))}
-        referred = {name for app in grown for kind, name, _wave in _managed(apps.get(app)) if kind == "ApplicationSet"}
+        referred = {item["name"] for app in grown for item in _managed(apps.get(app)) if item["kind"] == _SET}
         if referred <= set(sets):
             return referred
         sets.update(dict.fromkeys(referred))
@@ -190,25 +196,25 @@ def _grown(
     sets: Mapping[str, Mapping[str, Any] | None],
     seen: set[str],
 ) -> Iterator[State]:
-    for kind, child, wave in _managed(apps.get(name)):
-        place = (*path, wave)
-        names = [child] if kind == "Application" else _generated(child, apps)
-        if kind == "ApplicationSet" and child in sets:
+    for item in _managed(apps.get(name)):
+        child = item["name"]
+        place = (*path, int(item.get("syncWave") or 0))
+        names = _generated(child, apps) if item["kind"] == _SET else [child]
+        if item["kind"] == _SET and child in sets:
             yield from _set_states(child, sets[child], name, place, names)
+        settled = item.get("status") == "Synced" and compared_now(apps[name])
         for each in names:
             if each not in seen:
                 seen.add(each)
-                yield state_of(each, apps.get(each), name, place)
+                yield state_of(each, apps.get(each), name, place, settled)
                 yield from _grown(each, place, apps, sets, seen)
 
 
-def _managed(app: Mapping[str, Any] | None) -> Iterator[tuple[str, str, int]]:
-    """Kind, name and wave of the applications and sets among what an application grows."""
-    for resource in ((app or {}).get("status") or {}).get("resources") or []:
-        if resource.get("group") != _GROUP or resource.get("requiresPruning"):
-            continue
-        if resource["kind"] in ("Application", "ApplicationSet"):
-            yield resource["kind"], resource["name"], int(resource.get("syncWave") or 0)
+def _managed(app: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:
+    """The applications and sets among what an application grows."""
+    for item in ((app or {}).get("status") or {}).get("resources") or []:
+        if item.get("group") == _GROUP and item["kind"] in ("Application", _SET) and not item.get("requiresPruning"):
+            yield item
 
 
 def _generated(name: str, apps: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -216,7 +222,7 @@ def _generated(name: str, apps: Mapping[str, Mapping[str, Any]]) -> list[str]:
         app
         for app, item in apps.items()
         for owner in item["metadata"].get("ownerReferences") or []
-        if (owner["kind"], owner["name"]) == ("ApplicationSet", name)
+        if (owner["kind"], owner["name"]) == (_SET, name)
     )
 
 

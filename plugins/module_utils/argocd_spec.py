@@ -10,10 +10,15 @@ option covers.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Spec = dict[str, dict[str, Any]]
+
+
+class RequestError(Exception):
+    """What is asked for cannot be, and what would be right, for the operator."""
+
 
 _TEXT: dict[str, Any] = {"type": "str"}
 _NEEDED: dict[str, Any] = {"type": "str", "required": True}
@@ -164,6 +169,8 @@ SYNC_SPEC: Spec = {
     "info": _INFO,
 }
 
+APPLICATION_OPTIONS: Spec = {**METADATA_SPEC, **APPLICATION_SPEC}
+
 _KIND = {"group": _NEEDED, "kind": _NEEDED}
 _CLUSTER_KINDS = _many(**_KIND, name=_TEXT)
 
@@ -209,6 +216,59 @@ PROJECT_SPEC: Spec = {
         sync_overrun=_FLAG,
         description=_TEXT,
     ),
+}
+
+
+def one_or_many(plural: str, spec: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Options for one object, or under ``plural`` for many."""
+    many = {"name": {"type": "str", "required": True}, **spec}
+    return {"name": {"type": "str"}, **spec, plural: {"type": "list", "elements": "dict", "options": many}}
+
+
+def exclusive(plural: str, spec: Iterable[str]) -> list[tuple[str, str]]:
+    return [(plural, option) for option in ("name", *spec)]
+
+
+def wanted(params: Mapping[str, Any], plural: str, spec: Iterable[str]) -> list[dict[str, Any]]:
+    """The objects that the options are about, each by its options."""
+    if params[plural] is None:
+        return [{option: params[option] for option in ("name", *spec)}]
+    names = [item["name"] for item in params[plural]]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RequestError(f"{plural} names {', '.join(twice)} more than once")
+    return list(params[plural])
+
+
+NAMESPACE_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"namespace": {"type": "str", "default": "argocd"}}
+ARGOCD_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    **NAMESPACE_ARGUMENT_SPEC,
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
+APPLICATION_ARGUMENT_SPEC: Spec = {
+    **ARGOCD_ARGUMENT_SPEC,
+    **one_or_many("applications", APPLICATION_OPTIONS),
+    "cascade": {"type": "str", "choices": ["foreground", "background", "orphan"]},
+    "refresh": {"type": "bool"},
+    "sync": {"type": "dict", "options": SYNC_SPEC},
+    "wait": {"type": "bool", "default": True},
+    "wait_waves": {"type": "bool", "default": True},
+    "wait_timeout": {"type": "int", "default": 600},
+}
+PROJECT_ARGUMENT_SPEC: Spec = {
+    **ARGOCD_ARGUMENT_SPEC,
+    **one_or_many("projects", {**METADATA_SPEC, **PROJECT_SPEC}),
+}
+HEALTH_ARGUMENT_SPEC: Spec = {
+    **NAMESPACE_ARGUMENT_SPEC,
+    "names": {"type": "list", "elements": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "waves": {"type": "bool", "default": True},
+    "refresh": {"type": "bool", "default": True},
+    "explain": {"type": "bool", "default": True},
+    "timeout": {"type": "int", "default": 600},
+    "interval": {"type": "int", "default": 5},
 }
 
 # Maps whose values the API takes as text only, as which a wave of 5 or an exclusion of true is meant too.

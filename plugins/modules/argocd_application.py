@@ -454,16 +454,11 @@ from typing import Any
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiError, ApiModule
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd import (
     APPLICATION,
-    ARGOCD_ARGUMENT_SPEC,
     PROJECT,
     Argo,
     Change,
     Object,
-    RequestError,
-    exclusive,
-    one_or_many,
     outcome,
-    wanted,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd_health import (
     automated,
@@ -473,23 +468,15 @@ from ansible_collections.groundwork.kube.plugins.module_utils.argocd_health impo
     state_of,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd_spec import (
+    APPLICATION_ARGUMENT_SPEC,
+    APPLICATION_OPTIONS,
     APPLICATION_SPEC,
-    METADATA_SPEC,
     SYNC_SPEC,
+    RequestError,
+    exclusive,
     fields,
+    wanted,
 )
-
-OPTIONS = {**METADATA_SPEC, **APPLICATION_SPEC}
-ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    **ARGOCD_ARGUMENT_SPEC,
-    **one_or_many("applications", OPTIONS),
-    "cascade": {"type": "str", "choices": ["foreground", "background", "orphan"]},
-    "refresh": {"type": "bool"},
-    "sync": {"type": "dict", "options": SYNC_SPEC},
-    "wait": {"type": "bool", "default": True},
-    "wait_waves": {"type": "bool", "default": True},
-    "wait_timeout": {"type": "int", "default": 600},
-}
 
 SOURCES = ("source", "sources", "source_hydrator")
 FINALIZER = "resources-finalizer.argocd.argoproj.io"
@@ -511,7 +498,7 @@ def manifest(namespace: str, options: Mapping[str, Any], cascade: str | None) ->
 
 def declares(options: Mapping[str, Any]) -> bool:
     """Whether more is said of the application than its name."""
-    return any(options[option] is not None for option in OPTIONS)
+    return any(options[option] is not None for option in APPLICATION_OPTIONS)
 
 
 def mistake(options: Mapping[str, Any]) -> str:
@@ -588,7 +575,7 @@ class Registration:
         self.module = module
         self.params = module.params
         self.argo = Argo(module)
-        self.wanted = wanted(self.params, "applications", OPTIONS)
+        self.wanted = wanted(self.params, "applications", APPLICATION_OPTIONS)
         self.names = [options["name"] for options in self.wanted]
 
     def run(self) -> None:
@@ -703,8 +690,8 @@ class Registration:
 def main() -> None:
     """Register, and begin what is to begin; waiting is the business of the action plugin of the same name."""
     module = ApiModule(
-        ARGUMENT_SPEC,
-        mutually_exclusive=exclusive("applications", OPTIONS),
+        APPLICATION_ARGUMENT_SPEC,
+        mutually_exclusive=exclusive("applications", APPLICATION_OPTIONS),
         required_one_of=[("name", "applications")],
     )
     try:

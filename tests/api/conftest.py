@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import subprocess
@@ -19,7 +18,14 @@ import pytest
 import yaml
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient
-from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, PROJECT, REFRESH, SECRET, Kind
+from ansible_collections.groundwork.kube.plugins.module_utils.argocd import (
+    APPLICATION,
+    APPLICATION_SET,
+    PROJECT,
+    REFRESH,
+    SECRET,
+    Kind,
+)
 from ansible_collections.groundwork.kube.plugins.module_utils.nodes import NODES, RECORD_NAME, RECORD_NAMESPACE
 from lab.api import ApiServer
 from lab.artifacts import cache_directory
@@ -74,14 +80,6 @@ class ArgoCd:
 
     def __init__(self, api: Api) -> None:
         self.client = api.client
-        for crd in argocd_crds():
-            path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-            if not self.client.get(f"{path}/{crd['metadata']['name']}"):
-                self.client.create(path, crd)
-        for kind in (APPLICATION, PROJECT):
-            wait_until(lambda kind=kind: self.client.get(kind.path(self.namespace)) is not None)
-        if not self.client.get(f"/api/v1/namespaces/{self.namespace}"):
-            self.client.create("/api/v1/namespaces", {"metadata": {"name": self.namespace}})
         self.clean()
 
     def clean(self) -> None:
@@ -107,23 +105,27 @@ class ArgoCd:
     def edit(self, name: str, patch: dict[str, Any]) -> None:
         self.client.patch(APPLICATION.path(self.namespace, name), patch)
 
-    def look(self, name: str, sync: str = "Synced", health: str = "Healthy", phase: str = "", **status: Any) -> None:
+    def look(
+        self,
+        name: str,
+        sync: str = "Synced",
+        health: str = "Healthy",
+        *,
+        revision: str = "c0ffee",
+        operation: dict[str, Any] | None = None,
+        **status: Any,
+    ) -> None:
         """The application controller has compared the application as it is now, and this is what it found."""
-        spec = copy.deepcopy(self.read(APPLICATION, name)["spec"])
+        spec = self.read(APPLICATION, name)["spec"]
         compared = {place: spec[place] for place in ("source", "sources", "destination") if place in spec}
-        revision = status.pop("revision", "c0ffee")
+        ran = {"operation": {}, "startedAt": "2026-11-21T13:00:00Z", "finishedAt": "2026-11-21T13:01:00Z"}
         found = {
             "sync": {"status": sync, "revision": revision, "comparedTo": compared},
             "health": {"status": health, "lastTransitionTime": "2026-11-21T13:05:00Z"},
             "conditions": [],
+            "operationState": {"phase": "Succeeded", "syncResult": {"revision": revision}, **ran, **(operation or {})},
             **status,
         }
-        if phase:
-            ran = {"operation": {}, "startedAt": "2026-11-21T13:00:00Z", "finishedAt": "2026-11-21T13:01:00Z"}
-            result = {"revision": revision, "resources": status.pop("results", [])}
-            found["operationState"] = {**ran, "phase": phase, "message": "", "syncResult": result}
-            found["operationState"].update(found.pop("operation", {}))
-        found.pop("results", None)
         self.edit(name, {"metadata": {"annotations": {REFRESH: None}}, "operation": None, "status": found})
 
 
@@ -145,8 +147,19 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+@pytest.fixture(scope="session")
+def argocd_kinds(api_server: ApiServer) -> None:
+    client = ApiClient.from_options({"kubeconfig": str(api_server.kubeconfig)})
+    for crd in argocd_crds():
+        client.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+    for kind in (APPLICATION, APPLICATION_SET, PROJECT):
+        wait_until(lambda kind=kind: client.get(kind.path(ArgoCd.namespace)) is not None)
+    client.create("/api/v1/namespaces", {"metadata": {"name": ArgoCd.namespace}})
+    client.close()
+
+
 @pytest.fixture
-def argocd(api: Api) -> Iterator[ArgoCd]:
+def argocd(api: Api, argocd_kinds: None) -> Iterator[ArgoCd]:
     argocd = ArgoCd(api)
     yield argocd
     argocd.clean()

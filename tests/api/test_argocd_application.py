@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, PROJECT, REFRESH
-from tests.api.conftest import ArgoCd
+from tests.api.conftest import ArgoCd, wait_until
 
 Call = Callable[..., dict[str, Any]]
 
@@ -135,3 +136,97 @@ def test_deletion_in_check_mode_deletes_nothing(argocd: ArgoCd, call: Call) -> N
     would = call("argocd_application", check=True, name="eco2", state="absent")
     assert would["deleted"] == argocd.names(APPLICATION) == ["eco2"]
     assert "finalizers" not in argocd.read(APPLICATION, "eco2")["metadata"]
+
+
+def registered(argocd: ArgoCd, call: Call, **policy: Any) -> None:
+    call("argocd_application", **application(**({"sync_policy": policy} if policy else {})))
+    argocd.look("eco2", "OutOfSync")
+
+
+def sync(call: Call, check: bool = False, **request: Any) -> dict[str, Any]:
+    return call("argocd_application", check=check, name="eco2", refresh=False, sync=request)
+
+
+def test_a_sync_is_begun_only_where_one_is_due(argocd: ArgoCd, call: Call) -> None:
+    registered(argocd, call, sync_options=["ServerSideApply=true"], retry={"limit": 3})
+    begun = sync(call, prune=True, resources=[{"group": "apps", "kind": "Deployment", "name": "api"}])
+    assert (begun["changed"], begun["synced"], begun["updated"]) == (True, ["eco2"], [])
+    assert argocd.read(APPLICATION, "eco2")["operation"] == {
+        "initiatedBy": {"username": "groundwork"},
+        "sync": {
+            "prune": True,
+            "resources": [{"group": "apps", "kind": "Deployment", "name": "api"}],
+            "syncOptions": ["ServerSideApply=true"],
+        },
+        "retry": {"limit": 3},
+    }
+    joined = sync(call)
+    argocd.look("eco2")
+    done = sync(call)
+    assert (joined["changed"], done["changed"]) == (False, False)
+
+
+def test_a_sync_that_failed_is_begun_again(argocd: ArgoCd, call: Call) -> None:
+    registered(argocd, call)
+    argocd.look("eco2", operation={"phase": "Failed"})
+    assert sync(call)["synced"] == ["eco2"]
+    assert "operationState" not in argocd.read(APPLICATION, "eco2")["status"]
+
+
+def test_a_sync_in_check_mode_is_not_begun(argocd: ArgoCd, call: Call) -> None:
+    registered(argocd, call)
+    assert sync(call, check=True)["synced"] == ["eco2"]
+    assert "operation" not in argocd.read(APPLICATION, "eco2")
+
+
+def test_a_commit_is_synced_to_once(argocd: ArgoCd, call: Call) -> None:
+    registered(argocd, call)
+    assert sync(call, revision="c0ffee0")["changed"]
+    argocd.look("eco2", operation={"phase": "Succeeded", "syncResult": {"revision": "c0ffee0"}})
+    assert not sync(call, revision="c0ffee0")["changed"]
+    assert sync(call, revision="c0ffee1")["changed"]
+
+
+def test_a_rollback_that_self_heal_would_undo_is_refused(argocd: ArgoCd, call: Call) -> None:
+    registered(argocd, call, automated={"self_heal": True})
+    refused = sync(call, revision="v1")
+    assert refused["failed"]
+    assert "syncs itself to main, which would undo a sync to v1; set source.target_revision instead" in refused["msg"]
+    assert "operation" not in argocd.read(APPLICATION, "eco2")
+    assert sync(call, revision="main")["synced"] == ["eco2"]
+
+
+def test_a_sync_waits_until_argo_cd_has_read_git(argocd: ArgoCd, call: Call) -> None:
+    registered(argocd, call)
+
+    def controller() -> None:
+        wait_until(lambda: REFRESH in argocd.read(APPLICATION, "eco2")["metadata"].get("annotations", {}))
+        argocd.look("eco2")
+
+    with ThreadPoolExecutor() as pool:
+        looking = pool.submit(controller)
+        done = call("argocd_application", name="eco2", sync={})
+        looking.result()
+    assert not done["changed"]
+
+
+def test_what_argo_cd_cannot_read_cannot_be_synced(argocd: ArgoCd, call: Call) -> None:
+    call("argocd_application", **application())
+    lost = {"type": "ComparisonError", "message": "unable to resolve 'v9' to a commit SHA"}
+    unread = {"metadata": {"annotations": {REFRESH: None}}, "status": {"conditions": [lost]}}
+    argocd.edit("eco2", unread)
+    assert sync(call)["msg"] == "Application eco2 cannot be synced: unable to resolve 'v9' to a commit SHA"
+
+
+def test_what_is_only_named_must_be_there(argocd: ArgoCd, call: Call) -> None:
+    missing = call("argocd_application", applications=[{"name": "eco2"}, application("eco3", destination={})])
+    assert missing["msg"].splitlines() == [
+        "Application eco3 needs in destination either server or name",
+        "there is no Application eco2, and nothing but its name is said of it",
+    ]
+
+
+def test_what_check_mode_may_assume_need_not_be_there_yet(argocd: ArgoCd, call: Call) -> None:
+    planned = application(project="to-be-made")
+    assert not call("argocd_application", check=True, **planned, namespace="later", assume=["api"])["failed"]
+    assert call("argocd_application", check=True, **planned, namespace="later")["failed"]
