@@ -40,6 +40,14 @@ SHARED: dict[str, Any] = {
     "calico_encapsulation": "VXLAN",
     "calico_typha": "auto",
     "calico_pod_cidr": None,
+    "groundwork_gitops": "argocd",
+    "argocd_version": None,
+    "argocd_mode": "standard",
+    "argocd_server_service_type": "ClusterIP",
+    "argocd_server_node_port": 0,
+    "argocd_ingress": {},
+    "argocd_root_application": {},
+    "argocd_root_values": {},
 }
 
 # What each node may have of its own, and the plan looks at.
@@ -62,6 +70,7 @@ PER_NODE: dict[str, Any] = {
 GROUNDWORK_VARIABLES = {
     "groundwork_cluster_name": "The cluster's name: part of the API's name, and what a destructive playbook asks for.",
     "groundwork_cni": "C(calico), or C(none) to bring a network of your own.",
+    "groundwork_gitops": "C(argocd), or C(none) for a cluster on which nothing is to grow from Git.",
     "groundwork_api_host": "The control plane on which modules talk to the API; the first of them otherwise.",
     "groundwork_http_proxy": "The proxy through which machines fetch packages, images and manifests from http URLs.",
     "groundwork_https_proxy": "The same for https URLs.",
@@ -193,6 +202,7 @@ def plan(inventory: Inventory, phases: Sequence[Mapping[str, Any]]) -> dict[str,
         "cluster": {
             "name": inventory.shared("groundwork_cluster_name"),
             "cni": inventory.shared("groundwork_cni"),
+            "gitops": inventory.shared("groundwork_gitops"),
             "encapsulation": inventory.shared("calico_encapsulation") if inventory.has_calico else "",
             "endpoint": inventory.endpoint,
             "endpoint_host": endpoint_host,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.groundwork.kube.plugins.module_utils import topology
+from ansible_collections.groundwork.kube.plugins.module_utils import gitops_problems, topology
 from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan import (
     API_PORT,
     ENCAPSULATIONS,
@@ -581,4 +581,5 @@ _CHECKS = (
     _cgroup_driver,
     _mirrors,
     _proxies,
+    gitops_problems.problems,
 )

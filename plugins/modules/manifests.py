@@ -61,8 +61,20 @@ options:
     type: list
     elements: dict
     default: []
+  namespace:
+    description:
+      - The namespace of every namespaced object, for manifests that leave it to their user. It has to exist, except in
+        check mode, where an earlier task would have made it.
+    type: str
+  state:
+    description:
+      - V(present) applies the objects, V(absent) deletes them and waits until they are gone. What shall stay is taken
+        out by a patch that says C($patch: delete).
+    type: str
+    choices: [present, absent]
+    default: present
   kubeconfig:
-    description: The admin kubeconfig on the host the module runs on.
+    description: The admin kubeconfig on the host the module runs on. E(K8S_AUTH_KUBECONFIG) is used if it is set.
     type: path
     default: /etc/kubernetes/admin.conf
   field_manager:
@@ -119,6 +131,11 @@ updated:
   returned: always
   type: list
   elements: str
+deleted:
+  description: Objects that were deleted, as C(Kind namespace/name).
+  returned: always
+  type: list
+  elements: str
 unchanged:
   description: How many objects were already as declared.
   returned: always
@@ -133,7 +150,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ASSUME_ARGUMENT_SPEC
@@ -163,22 +180,24 @@ def declared_part(item: Object) -> Object:
 
 
 def compare(before: Sequence[Object], after: Sequence[Object]) -> list[tuple[str, Object, Object]]:
-    """``(identity, before, after)`` for each object of ``after`` that differs; an absent object is ``{}`` before."""
+    """``(identity, before, after)`` for each object that differs; an absent object is ``{}``."""
     observed = {identity(item): declared_part(item) for item in before}
     changes = []
     for item in after:
         name, declared = identity(item), declared_part(item)
-        if observed.get(name, {}) != declared:
-            changes.append((name, observed.get(name, {}), declared))
-    return changes
+        old = observed.pop(name, {})
+        if old != declared:
+            changes.append((name, old, declared))
+    return changes + [(name, old, {}) for name, old in observed.items()]
 
 
-def kustomization(patches: Sequence[Object], images: Sequence[Object]) -> str:
+def kustomization(patches: Sequence[Object], images: Sequence[Object], namespace: str | None = None) -> str:
     """A Kustomization over ``upstream.yaml``, written as JSON (which is YAML) so that a host needs no PyYAML."""
     return json.dumps(
         {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
+            **({"namespace": namespace} if namespace else {}),
             "resources": ["upstream.yaml"],
             "patches": [
                 {**({"target": patch["target"]} if patch.get("target") else {}), "patch": json.dumps(patch["patch"])}
@@ -250,15 +269,15 @@ class Manifests:
 
     def render(self) -> None:
         content = self.fetch()
-        patches, images = self.module.params["patches"], self.module.params["images"]
-        if not patches and not images:
+        patches, images, namespace = (self.module.params[name] for name in ("patches", "images", "namespace"))
+        if not patches and not images and not namespace:
             with open(self.rendered, "wb") as stream:
                 stream.write(content)
             return
         with open(os.path.join(self.directory, "upstream.yaml"), "wb") as stream:
             stream.write(content)
         with open(os.path.join(self.directory, "kustomization.yaml"), "w", encoding="utf-8") as text:
-            text.write(kustomization(patches, images))
+            text.write(kustomization(patches, images, namespace))
         code, out, err = self.module.run_command(["kubectl", "kustomize", self.directory])
         if code:
             raise ManifestsError(f"the patches do not fit {self.name}: {err.strip()}")
@@ -287,40 +306,80 @@ class Manifests:
             raise ManifestsError(f"{self.name} was not applied: {err.strip()}")
         return objects_of(out)
 
+    def apply_in_missing_namespace(self) -> list[Object]:
+        """What an apply would make where the API server has no namespace yet to try it in."""
+        code, out, err = self.kubectl(
+            "create", "--dry-run=client", "--validate=false", "-o", "json", "-f", self.rendered
+        )
+        if code:
+            raise ManifestsError(f"{self.name} could not be read: {err.strip()}")
+        return objects_of(out)
+
+    def delete(self, dry_run: bool) -> None:
+        code, _out, err = self.kubectl(
+            "delete",
+            "--ignore-not-found",
+            f"--dry-run={'server' if dry_run else 'none'}",
+            f"--timeout={self.module.params['timeout']}s",
+            "-f",
+            self.rendered,
+        )
+        if code:
+            raise ManifestsError(f"{self.name} was not deleted: {err.strip()}")
+
+    def namespace_is_missing(self) -> bool:
+        name = self.module.params["namespace"]
+        return bool(name) and not self.kubectl("get", "namespace", name, "--ignore-not-found", "-o", "name")[1]
+
     def reachable(self) -> bool:
         if not os.path.exists(self.module.params["kubeconfig"]):
             return False
         return bool(self.kubectl("get", "--raw", "/livez", "--request-timeout=5s")[0] == 0)
 
 
+def carry_out(manifests: Manifests, check: bool) -> tuple[list[Object], list[Object]]:
+    """Apply or delete, in check mode only as a dry run; return the objects before and after."""
+    before = manifests.observed()
+    if manifests.module.params["state"] == "absent":
+        if before:
+            manifests.delete(dry_run=check)
+        return before, []
+    if check and manifests.namespace_is_missing():
+        return before, manifests.apply_in_missing_namespace()
+    return before, manifests.apply(dry_run=check)
+
+
 def run(module: AnsibleModule) -> dict[str, Any]:
-    """Plan and, outside check mode, apply; returns the module's result."""
+    """Plan and, outside check mode, act; returns the module's result."""
     with tempfile.TemporaryDirectory() as directory:
         manifests = Manifests(module, directory)
         if "api" in module.params["assume"] and not manifests.reachable():
+            if module.params["state"] == "absent":
+                return {"changed": False, "created": [], "updated": [], "deleted": [], "unchanged": 0, "diff": []}
             return {
                 "changed": True,
                 "created": [],
                 "updated": [],
+                "deleted": [],
                 "unchanged": 0,
                 "diff": [{"before": "", "after": f"# every object of {manifests.name}\n"}],
                 "msg": f"would apply every object of {manifests.name}",
             }
         manifests.render()
-        before = manifests.observed()
-        after = manifests.apply(dry_run=module.check_mode)
+        before, after = carry_out(manifests, module.check_mode)
         changes = compare(before, after)
     return {
         "changed": bool(changes),
         "created": [name for name, old, new in changes if not old],
-        "updated": [name for name, old, new in changes if old],
-        "unchanged": len(after) - len(changes),
+        "updated": [name for name, old, new in changes if old and new],
+        "deleted": [name for name, old, new in changes if not new],
+        "unchanged": len(after) - sum(bool(new) for _name, _old, new in changes),
         "diff": [
             {
                 "before_header": name,
                 "after_header": name,
                 "before": json.dumps(old, indent=2, sort_keys=True) + "\n" if old else "",
-                "after": json.dumps(new, indent=2, sort_keys=True) + "\n",
+                "after": json.dumps(new, indent=2, sort_keys=True) + "\n" if new else "",
             }
             for name, old, new in changes
         ],
@@ -346,7 +405,13 @@ def main() -> None:
                 },
             },
             "images": {"type": "list", "elements": "dict", "default": []},
-            "kubeconfig": {"type": "path", "default": "/etc/kubernetes/admin.conf"},
+            "namespace": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "kubeconfig": {
+                "type": "path",
+                "default": "/etc/kubernetes/admin.conf",
+                "fallback": (env_fallback, ["K8S_AUTH_KUBECONFIG"]),
+            },
             "field_manager": {"type": "str", "default": "groundwork"},
             "timeout": {"type": "int", "default": 120},
             **ASSUME_ARGUMENT_SPEC,

@@ -46,6 +46,7 @@ def test_an_inventory_that_says_nothing_more_gets_the_defaults() -> None:
     assert cluster == {
         "name": "kubernetes",
         "cni": "calico",
+        "gitops": "argocd",
         "encapsulation": "VXLAN",
         "endpoint": "api.kubernetes.internal:6443",
         "endpoint_host": "api.kubernetes.internal",

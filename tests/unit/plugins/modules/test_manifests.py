@@ -39,6 +39,15 @@ def test_a_patch_without_a_target_names_its_object_itself() -> None:
     assert written["patches"] == [{"patch": '{"kind": "Pod"}'}]
 
 
+def test_an_object_that_goes_is_a_change_to_nothing() -> None:
+    ((name, before, after),) = manifests.compare([config_map({"a": "1"})], [])
+    assert (name, before["data"], after) == ("ConfigMap web/settings", {"a": "1"}, {})
+
+
+def test_a_namespace_is_everyones() -> None:
+    assert json.loads(manifests.kustomization([], [], "web"))["namespace"] == "web"
+
+
 def test_a_file_with_another_checksum_is_refused(run_module: Any, tmp_path: Path) -> None:
     source = tmp_path / "upstream.yaml"
     source.write_text("kind: List\n")
