@@ -1,11 +1,14 @@
 """A platform as Argo CD would see it: the root chart rendered with a site's values, and every child of it.
 
 The files are laid out by what `new_platform.yml` writes with; Helm and Kustomize are those that the lab builds.
+Charts are the lab's, and those in the directory that GROUNDWORK_CHARTS names (`make charts` fetches them all).
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -26,6 +29,13 @@ SITES = Path(__file__).parent / "sites"
 PLATFORMS = sorted(path.parent.name for path in GITOPS.glob("platforms/*/platform.yaml"))
 
 Object = dict[str, Any]
+
+
+class Loader(yaml.CSafeLoader):
+    """Takes a lone = for the string it is, as Kubernetes does: Prometheus' CRDs have some."""
+
+
+Loader.add_constructor("tag:yaml.org,2002:value", yaml.constructor.SafeConstructor.construct_yaml_str)
 
 
 class RenderError(Exception):
@@ -98,15 +108,29 @@ def _child(rendered: Rendered, tree: Path, application: Object, repository: str)
         crds = [] if helm.get("skipCrds") else ["--include-crds"]
         rendered.children[name] = helm_template(helm["releaseName"], chart, values, *crds, namespace=namespace)
     elif source["repoURL"] != repository:
-        rendered.not_at_hand[name] = f"{source['repoURL']} {source['path']} {source['targetRevision']}"
+        checkout = checkout_at_hand(source["repoURL"], source["targetRevision"])
+        if checkout is None:
+            rendered.not_at_hand[name] = f"{source['repoURL']} {source['path']} {source['targetRevision']}"
+            return
+        place = shutil.copytree(checkout, tree / "checkouts" / name)
+        rendered.children[name] = kustomize_build(place / source["path"], source.get("kustomize", {}))
     elif helm:
         place = tree / source["path"]
         if yaml.safe_load((place / "Chart.yaml").read_text()).get("dependencies"):
             _run([tool("helm"), "dependency", "build", str(place)])
         files = [argument for file in helm.get("valueFiles", []) for argument in ("--values", str(place / file))]
         rendered.children[name] = helm_template(helm["releaseName"], place, values, *files, namespace=namespace)
+    elif (remote := _remote(tree / source["path"])) and not fetched():
+        rendered.not_at_hand[name] = ", ".join(remote)
     else:
         rendered.children[name] = kustomize_build(tree / source["path"], source.get("kustomize", {}))
+
+
+def _remote(place: Path) -> list[str]:
+    """What a tree has fetched when it is built."""
+    file = place / "kustomization.yaml"
+    resources = yaml.safe_load(file.read_text()).get("resources", []) if file.is_file() else []
+    return [resource for resource in resources if resource.startswith("https://")]
 
 
 def _applications(resource: Object) -> Iterator[Object]:
@@ -164,16 +188,26 @@ def tool(name: str) -> str:
 
 @cache
 def chart_at_hand(name: str, version: str) -> Path | None:
-    """A chart that the lab's mirror serves."""
+    """A chart that the lab's mirror serves, or that was fetched."""
     try:
-        found = Artifacts(load_versions()).mirror / "charts" / f"{name}-{version}.tgz"
+        places = [Artifacts(load_versions()).mirror / "charts", *fetched()]
     except NotBuilt:
-        return None
-    return found if found.is_file() else None
+        places = fetched()
+    return next((chart for place in places if (chart := place / f"{name}-{version}.tgz").is_file()), None)
+
+
+def checkout_at_hand(repository: str, revision: str) -> Path | None:
+    """A repository at a revision, if it was fetched."""
+    name = Path(repository).stem
+    return next((tree for place in fetched() if (tree := place / f"{name}-{revision}").is_dir()), None)
+
+
+def fetched() -> list[Path]:
+    return [Path(place)] if (place := os.environ.get("GROUNDWORK_CHARTS")) else []
 
 
 def _documents(command: list[str], given: str = "") -> list[Object]:
-    return [document for document in yaml.load_all(_run(command, given), Loader=yaml.CSafeLoader) if document]
+    return [document for document in yaml.load_all(_run(command, given), Loader=Loader) if document]
 
 
 def _run(command: list[str], given: str = "") -> str:
