@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient, ApiError
 from lab.api import ApiServer
 from tests.api.conftest import argocd_crds
-from tests.gitops.rendering import Object
+from tests.gitops.rendering import Object, crds_at_hand
 
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 APPLY_PATCH = "application/apply-patch+yaml"
@@ -18,6 +18,10 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 class Unknown(Exception):
     """The server knows no such kind: its CRD is not at hand."""
+
+
+def _base(version: str) -> str:
+    return f"/apis/{version}" if "/" in version else f"/api/{version}"
 
 
 class Judge:
@@ -62,17 +66,24 @@ class Judge:
             return error.message
         return ""
 
+    def knows(self, kind: str) -> bool:
+        """Of a kind with its version before it."""
+        version, _, name = kind.rpartition(" ")
+        return name in self._served(version)
+
     def _path(self, resource: Object, namespace: str) -> str:
-        version, kind = resource["apiVersion"], resource["kind"]
-        base = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        if base not in self._kinds:
-            served = self.client.get(base) or {"resources": []}
-            self._kinds[base] = {found["kind"]: found for found in served["resources"] if "/" not in found["name"]}
-        if kind not in self._kinds[base]:
+        version, kind, metadata = resource["apiVersion"], resource["kind"], resource["metadata"]
+        found = self._served(version).get(kind)
+        if found is None:
             raise Unknown(f"{version} {kind}")
-        found, metadata = self._kinds[base][kind], resource["metadata"]
         place = f"/namespaces/{metadata.get('namespace') or namespace}" if found["namespaced"] else ""
-        return f"{base}{place}/{found['name']}/{metadata['name']}"
+        return f"{_base(version)}{place}/{found['name']}/{metadata['name']}"
+
+    def _served(self, version: str) -> dict[str, Object]:
+        if version not in self._kinds:
+            served = self.client.get(_base(version)) or {"resources": []}
+            self._kinds[version] = {found["kind"]: found for found in served["resources"] if "/" not in found["name"]}
+        return self._kinds[version]
 
     def _established(self, name: str) -> bool:
         crd = self.client.get(f"{CRDS}/{name}") or {}
@@ -85,6 +96,6 @@ class Judge:
 @pytest.fixture(scope="session")
 def judge(api_server: ApiServer) -> Iterator[Judge]:
     judge = Judge(api_server)
-    judge.serve(argocd_crds())
+    judge.serve([*argocd_crds(), *crds_at_hand()])
     yield judge
     judge.client.close()

@@ -196,6 +196,20 @@ def chart_at_hand(name: str, version: str) -> Path | None:
     return next((chart for place in places if (chart := place / f"{name}-{version}.tgz").is_file()), None)
 
 
+@cache
+def crds_at_hand() -> list[Object]:
+    """Those that the lab's charts bring."""
+    try:
+        charts = sorted((Artifacts(load_versions()).mirror / "charts").glob("*.tgz"))
+    except NotBuilt:
+        return []
+    values = {"crds": {"enabled": True}, "installCRDs": True}
+    rendered = [helm_template("crds", chart, values, "--include-crds", namespace="default") for chart in charts]
+    return [
+        resource for resources in rendered for resource in resources if resource["kind"] == "CustomResourceDefinition"
+    ]
+
+
 def checkout_at_hand(repository: str, revision: str) -> Path | None:
     """A repository at a revision, if it was fetched."""
     name = Path(repository).stem
