@@ -18,7 +18,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EVIDENCE = REPOSITORY / "docs/evidence.json"
-BENCHMARKS = ("site", "node_metadata")
+BENCHMARKS = ("site", "node_metadata", "plan_memory", "api_gap")
 
 
 def commit() -> str:

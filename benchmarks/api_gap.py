@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long a single control plane's API is away while a name and a flag of it change, beside a bare restart of its pod.
+
+The bare restart moves the static pod's manifest away and, once its container has ended, back. A new name alone restarts
+nothing: the API server reads its certificate anew by itself. Needs root and a built lab; GROUNDWORK_LAB names it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GROUNDWORK_LAB", "gap")
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "collections")]
+
+from lab import access, lifecycle
+from lab.inventory import read_nodes
+from lab.state import Lab
+from tests.lab.conftest import CONTROL_PLANE, INVENTORY, NAME, NETWORK, Machines
+
+ROUNDS = 3
+MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+BARE_RESTART = f"""
+mv {MANIFEST} /etc/kubernetes/kube-apiserver.yaml
+while pgrep -x kube-apiserver > /dev/null; do sleep 0.1; done
+mv /etc/kubernetes/kube-apiserver.yaml {MANIFEST}
+"""
+
+
+@contextmanager
+def cluster() -> Iterator[Machines]:
+    lab = Lab(NAME)
+    access.prepare(lab)
+    lifecycle.down(lab, print)
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            lifecycle.up(lab, NETWORK, read_nodes(lab, NETWORK, INVENTORY), "", print)
+            machines = Machines(lab, Path(directory) / "edited.json")
+            if machines.playbook("site").rc:
+                raise SystemExit("site.yml failed")
+            yield machines
+        finally:
+            lifecycle.down(lab, print)
+
+
+def settle(machines: Machines) -> None:
+    """Controllers that missed the API elect anew; let that not weigh on the next figure."""
+    machines.kubectl("wait", "--for=condition=Ready", "pods", "--all", "--namespace=kube-system", "--timeout=300s")
+    time.sleep(30)
+
+
+def gap(machines: Machines, change: Any) -> float:
+    settle(machines)
+    with machines.watched_api() as api:
+        change()
+        deadline = time.monotonic() + 180
+        while not api.answers or api.longest_gap < 1:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"the API was not away, or did not come back: {api}")
+            time.sleep(0.1)
+        time.sleep(5)
+    return round(api.longest_gap, 1)
+
+
+def edit(machines: Machines, **settings: Any) -> None:
+    if machines.playbook("site", "--tags=join", extra_vars=settings).rc:
+        raise SystemExit("site.yml failed")
+
+
+def measure(machines: Machines) -> dict[str, Any]:
+    rounds: dict[str, list[float]] = {"bare restart": [], "site.yml, name and flag": []}
+    for number in range(ROUNDS):
+        rounds["bare restart"].append(gap(machines, lambda: machines.node(CONTROL_PLANE, BARE_RESTART)))
+        settings = {
+            "kubeadm_apiserver_cert_sans": [f"api-{number}.example.org"],
+            "kubeadm_apiserver_extra_args": [{"name": "event-ttl", "value": f"{number + 2}h0m0s"}],
+        }
+        rounds["site.yml, name and flag"].append(gap(machines, lambda wanted=settings: edit(machines, **wanted)))
+    return {**rounds, "load average": round(os.getloadavg()[1], 1)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    arguments = parser.parse_args()
+    with cluster() as machines:
+        text = json.dumps(measure(machines), indent=2)
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
