@@ -133,7 +133,9 @@ class Argo:
             if self._module.assumes_api and (isinstance(error, ApiUnreachableError) or error.status == 404):
                 return {}
             raise
-        return {item["metadata"]["name"]: item for item in found.get("items") or []}
+        # Items of a list of Kubernetes' own kinds do not say what they are.
+        what = {"apiVersion": kind.api_version, "kind": kind.name}
+        return {item["metadata"]["name"]: {**what, **item} for item in found.get("items") or []}
 
     def apply(self, kind: Kind, manifests: Sequence[Object], live: dict[str, Object]) -> list[Change]:
         """Server-side apply, in check mode a dry run of it; ``live`` becomes what is there then.

@@ -118,6 +118,17 @@ def children(
     return sorted(found, key=lambda state: (state.path, state.name))
 
 
+def all_states(apps: Mapping[str, Mapping[str, Any]]) -> list[State]:
+    """Every application that there is: those that no other one grows, and then by wave."""
+    grown: set[str] = set()
+    for name, app in apps.items():
+        for item in _managed(app):
+            grown.update({item["name"]} - {name} if item["kind"] != _SET else _generated(item["name"], apps))
+    roots = sorted(set(apps) - grown)
+    states = [state_of(name, apps[name]) for name in roots]
+    return [*states, *(state for state in children(roots, apps, {}) if state.name in apps)]
+
+
 def going(name: str, app: Mapping[str, Any] | None) -> State:
     """How far an application is with being gone; ready is gone."""
     if app is None:
@@ -326,7 +337,9 @@ def failed_for_good(app: Mapping[str, Any]) -> bool:
     if operation.get("phase") not in _FAILED or busy(app) or not compared_now(app):
         return False
     tried = operation.get("syncResult") or {}
-    return not tried or _revision(tried) == _revision(sync)
+    source = "sources" if app["spec"].get("sources") else "source"
+    same_source = source not in tried or _lean(tried[source]) == _lean(app["spec"].get(source))
+    return not tried or (same_source and _revision(tried) == _revision(sync))
 
 
 def _revision(compared: Mapping[str, Any]) -> str:

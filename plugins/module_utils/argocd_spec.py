@@ -172,6 +172,7 @@ SYNC_SPEC: Spec = {
 APPLICATION_OPTIONS: Spec = {**METADATA_SPEC, **APPLICATION_SPEC}
 
 _KIND = {"group": _NEEDED, "kind": _NEEDED}
+_GPG = _needed(_one(mode=_NEEDED, keys={**_needed(_TEXTS), "no_log": False}))
 _CLUSTER_KINDS = _many(**_KIND, name=_TEXT)
 
 PROJECT_SPEC: Spec = {
@@ -194,15 +195,7 @@ PROJECT_SPEC: Spec = {
         jwt_tokens={**_many(iat=_needed(_NUMBER), exp=_NUMBER, id=_TEXT), "no_log": False},
     ),
     "signature_keys": _many(key_id=_NEEDED),
-    "source_integrity": _one(
-        git=_needed(
-            _one(
-                policies=_needed(
-                    _many(repos=_many(url=_NEEDED), gpg=_one(mode=_NEEDED, keys={**_needed(_TEXTS), "no_log": False}))
-                )
-            )
-        )
-    ),
+    "source_integrity": _one(git=_needed(_one(policies=_needed(_many(repos=_needed(_many(url=_NEEDED)), gpg=_GPG))))),
     "sync_windows": _many(
         kind=_TEXT,
         schedule=_TEXT,
@@ -217,6 +210,9 @@ PROJECT_SPEC: Spec = {
         description=_TEXT,
     ),
 }
+
+
+PROJECT_OPTIONS: Spec = {**METADATA_SPEC, **PROJECT_SPEC}
 
 
 def one_or_many(plural: str, spec: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -258,7 +254,7 @@ APPLICATION_ARGUMENT_SPEC: Spec = {
 }
 PROJECT_ARGUMENT_SPEC: Spec = {
     **ARGOCD_ARGUMENT_SPEC,
-    **one_or_many("projects", {**METADATA_SPEC, **PROJECT_SPEC}),
+    **one_or_many("projects", PROJECT_OPTIONS),
 }
 HEALTH_ARGUMENT_SPEC: Spec = {
     **NAMESPACE_ARGUMENT_SPEC,

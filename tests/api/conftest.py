@@ -28,7 +28,8 @@ from ansible_collections.groundwork.kube.plugins.module_utils.argocd import (
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.nodes import NODES, RECORD_NAME, RECORD_NAMESPACE
 from lab.api import ApiServer
-from lab.artifacts import cache_directory
+from lab.artifacts import Artifacts, load_versions
+from lab.components import component_named
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -136,8 +137,7 @@ def argocd_crds() -> list[dict[str, Any]]:
 
 
 def argocd_crd_directory() -> Path:
-    found = sorted((cache_directory() / "go/mod/github.com/argoproj/argo-cd").glob("v3@*/manifests/crds"))
-    return found[-1]
+    return Artifacts(load_versions()).shared_file(component_named("argocd"), "manifests") / "crds"
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
