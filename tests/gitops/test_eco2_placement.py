@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 
@@ -18,8 +19,8 @@ OWN_NODES = {
     "data: postgresql": "k8s-postgresql",
     "data: Redis": "k8s-redis",
     "rabbitmq": "k8s-rabbitmq",
-    "kube-prometheus-stack: prometheus.": "k8s-monitoring",
-    "kube-prometheus-stack: alertmanager.": "k8s-monitoring",
+    "kube-prometheus-stack: (prometheus[.]|Prometheus )": "k8s-monitoring",
+    "kube-prometheus-stack: (alertmanager[.]|Alertmanager )": "k8s-monitoring",
     "grafana": "k8s-monitoring",
 }
 HOME = "k8s-master"
@@ -29,9 +30,9 @@ OPERATORS = (
     "aws-load-balancer-controller",
     "postgres-operator",
     "redis-operator",
-    "kube-prometheus-stack: prometheusOperator",
+    "kube-prometheus-stack: (prometheusOperator|Deployment .*-operator$)",
 )
-EVERYWHERE = ("fluent-bit", "kube-prometheus-stack: prometheus-node-exporter")
+EVERYWHERE = ("fluent-bit", "kube-prometheus-stack: (prometheus-node-exporter|DaemonSet )")
 
 
 @cache
@@ -49,7 +50,8 @@ def placed(environment: str) -> tuple[Mapping[str, Node], list[str]]:
 
 
 def homes(table: Mapping[str, Node], pod: str) -> set[str]:
-    return {node.name for node in table.values() for name in node.pods if name.startswith(pod)}
+    """The nodes of a pod by its name: an object's if its chart is at hand, else a path in the chart's values."""
+    return {node.name for node in table.values() for name in node.pods if re.match(pod, name)}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -56,11 +56,11 @@ class Node:
         self.pods.append(pod.name)
 
     def _matches(self, term: Object) -> bool:
-        for expression in term["matchExpressions"]:
-            assert expression["operator"] == "In", "the tests know In"
-            if self.labels.get(expression["key"]) not in expression["values"]:
-                return False
-        return True
+        wanted = {"In": True, "NotIn": False}
+        return all(
+            (self.labels.get(expression["key"]) in expression["values"]) == wanted[expression["operator"]]
+            for expression in term["matchExpressions"]
+        )
 
 
 def place(pods: Iterable[Pod], nodes: Iterable[Node]) -> tuple[dict[str, Node], list[str]]:
@@ -104,7 +104,12 @@ def node_table(inventory: Path = ROOT / "inventories" / "eco2") -> list[Node]:
     return [
         Node(
             name,
-            {**labels, **({"node-role.kubernetes.io/control-plane": ""} if control_plane else {})},
+            {
+                **labels,
+                "kubernetes.io/os": "linux",
+                "kubernetes.io/hostname": name,
+                **({"node-role.kubernetes.io/control-plane": ""} if control_plane else {}),
+            },
             parse_taints([*taints, *([CONTROL_PLANE_TAINT] if control_plane else [])]),
             _allocatable(sizes[size], reserved) - GROUND_MIB,
         )
@@ -152,6 +157,8 @@ def _operated(name: str, resource: Object) -> Iterator[Pod]:
     elif resource["kind"] in ("RedisReplication", "RedisSentinel"):
         needs = mib(spec["kubernetesConfig"]) + (mib(spec["redisExporter"]) if "redisExporter" in spec else 0)
         yield from [Pod(name, needs, spec["nodeSelector"], (), tolerations)] * spec["clusterSize"]
+    elif resource["kind"] in ("Prometheus", "Alertmanager"):
+        yield from [Pod(name, mib(spec), spec["nodeSelector"], (), tolerations)] * spec["replicas"]
     elif resource["kind"] == "RabbitmqCluster":
         pod = Pod(name, mib(spec), {}, _terms(spec["affinity"]["nodeAffinity"]), tolerations)
         yield from [pod] * spec["replicas"]
