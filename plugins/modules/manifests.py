@@ -68,7 +68,8 @@ options:
     type: str
   state:
     description:
-      - V(present) applies the objects, V(absent) deletes them and waits until they are gone. What shall stay is taken
+      - >-
+        V(present) applies the objects, V(absent) deletes them and waits until they are gone. What shall stay is taken
         out by a patch that says C($patch: delete).
     type: str
     choices: [present, absent]
