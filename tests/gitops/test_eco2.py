@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.gitops.conftest import Judge
 from tests.gitops.rendering import GITOPS, Object, Rendered, kustomize_build, platform, render, site, wave
+from tests.gitops.test_addons import guarded_namespace, pod
 
 TREES = GITOPS / "platforms" / "eco2"
 ENVIRONMENTS = platform("eco2")["environments"]
@@ -83,6 +85,38 @@ def test_there_are_thirteen_namespaces_each_with_its_pod_security(environment: s
     level = {name: labels["pod-security.kubernetes.io/enforce"] for name, labels in made.items()}
     assert {level[name] for name in DOMAINS} == {"restricted"}
     assert [name for name, enforced in level.items() if enforced == "privileged"] == ["monitoring"]
+
+
+@everywhere
+def test_every_pod_is_admitted_at_the_level_of_its_namespace(environment: str, judge: Judge) -> None:
+    levels = {
+        resource["metadata"]["name"]: resource["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        for resource in of_kind(environment, "Namespace")
+    }
+    refused = {}
+    for child, resource in eco2(environment).objects:
+        app = eco2(environment).applications.get(child, resource)
+        namespace = resource["metadata"].get("namespace") or app["spec"].get("destination", {}).get("namespace")
+        if resource["kind"] in ("Deployment", "DaemonSet", "StatefulSet") and namespace in levels:
+            template = pod(resource["spec"]["template"])
+            refused[child] = judge.refusal(template, guarded_namespace(judge, levels[namespace]))
+    assert refused
+    assert {child: reason for child, reason in refused.items() if reason} == {}
+
+
+@everywhere
+def test_a_namespace_admits_what_the_catalogue_says_an_entry_needs(environment: str) -> None:
+    strict = ("privileged", "baseline", "restricted")
+    levels = {
+        resource["metadata"]["name"]: resource["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        for resource in of_kind(environment, "Namespace")
+    }
+    for name, app in eco2(environment).applications.items():
+        file = GITOPS / "addons" / app["spec"]["source"].get("chart", "") / "addon.yaml"
+        namespace = app["spec"]["destination"].get("namespace")
+        if file.is_file() and namespace in levels:
+            needs = yaml.safe_load(file.read_text())["podSecurity"]
+            assert strict.index(levels[namespace]) <= strict.index(needs), name
 
 
 @everywhere
