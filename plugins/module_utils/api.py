@@ -202,6 +202,22 @@ class ApiClient:
         attempts: int = _THROTTLED_ATTEMPTS,
     ) -> dict[str, Any]:
         """Send one request, again where the server asks for patience; return the decoded answer."""
+        answer = self._send(method, path, body, query, content_type, attempts)
+        return json.loads(answer) if answer else {}
+
+    def text(self, path: str) -> str:
+        """What a pod or a service answers through the API server's proxy, which need not be JSON."""
+        return self._send("GET", path).decode(errors="replace")
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        attempts: int = _THROTTLED_ATTEMPTS,
+    ) -> bytes:
         deed = f"{method} {path}"
         target = self._access.url.path.rstrip("/") + path + ("?" + urlencode(query, doseq=True) if query else "")
         content = None if body is None else json.dumps(body).encode()
@@ -212,7 +228,7 @@ class ApiClient:
             time.sleep(retry_after)
         if status >= 400:
             raise _refusal(deed, status, answer)
-        return json.loads(answer) if answer else {}
+        return answer
 
     def close(self) -> None:
         if self._connection:
@@ -274,6 +290,9 @@ def _refusal(deed: str, status: int, answer: bytes) -> ApiError:
     try:
         details = json.loads(answer)
     except ValueError:
+        details = None
+    # What a service answers through the proxy is not Kubernetes' own.
+    if not isinstance(details, dict):
         details = {"message": answer.decode(errors="replace").strip()}
     reason = details.get("reason") or http.client.responses.get(status, "Unknown")
     message = details.get("message") or "no reason given"

@@ -1,0 +1,261 @@
+#!/usr/bin/python
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: argocd_release
+short_description: Move a root application from one revision of Git to another
+version_added: 0.1.0
+description:
+  - Sets the revision of an application, and the C(revision) among its chart's values, by which the applications that it
+    grows follow it. Syncs of the revision before that are still under way are ended, so that going back never waits for
+    what does not come up.
+  - Shows before what would change in the cluster, as Argo CD itself renders it, for the application and each one it has
+    grown. What a new application brings is not among it, only that there is one.
+  - Lists what no revision of Git can put back, so that it can be backed up.
+  - It does not wait; M(groundwork.kube.argocd_health) does.
+author: Groundwork founders (@groundwork)
+extends_documentation_fragment:
+  - groundwork.kube.api
+  - groundwork.kube.argocd
+options:
+  name:
+    description: Name of the application.
+    type: str
+    required: true
+  revision:
+    description: Branch, tag or commit. A commit is the only one of them that stays what it is.
+    type: str
+    required: true
+  render:
+    description:
+      - Whether to have Argo CD render what would change. This takes C(kubectl) on the host the module runs on, and some
+        seconds for each application.
+    type: bool
+    default: true
+attributes:
+  check_mode:
+    description: Can run in check_mode and return changed status prediction without modifying target.
+    support: full
+  diff_mode:
+    description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
+    support: full
+    details: Secrets are left out.
+  action_group:
+    description: Its API options can be set once, in C(module_defaults).
+    support: full
+    membership: [groundwork.kube.kube]
+seealso:
+  - module: groundwork.kube.argocd_application
+  - module: groundwork.kube.argocd_health
+"""
+
+EXAMPLES = r"""
+- name: See what a release would change
+  groundwork.kube.argocd_release:
+    name: eco2
+    revision: 4f1c2d9
+  check_mode: true
+  diff: true
+"""
+
+RETURN = r"""
+before:
+  description: The revision before.
+  returned: success
+  type: str
+commit:
+  description: The commit that the revision before stands for, as Argo CD last saw it.
+  returned: success
+  type: str
+rendered:
+  description: What changes in the cluster, application by application.
+  returned: success
+  type: dict
+  sample: {web: "===== apps/Deployment shop/web ====== ..."}
+irreplaceable:
+  description: What no revision of Git can put back, of the namespaces that the applications are about.
+  returned: success
+  type: dict
+  contains:
+    claims: {description: Claims of volumes., type: list, elements: str, sample: [shop/data]}
+    secrets: {description: Secrets that did not come from Git., type: list, elements: str, sample: [shop/session-key]}
+applications:
+  description: The specifications of the application and of those it has grown, as they were.
+  returned: success
+  type: dict
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.groundwork.kube.plugins.module_utils.api import (
+    ADMIN_KUBECONFIG,
+    ApiClient,
+    ApiError,
+    ApiModule,
+)
+from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, REFRESH
+
+Object = dict[str, Any]
+
+CONTROLLER = "statefulset/argocd-application-controller"
+TRACKING = "argocd.argoproj.io/tracking-id"
+# Secrets that a controller makes again by itself.
+_MADE_AGAIN = ("kubernetes.io/service-account-token", "helm.sh/release.v1", "bootstrap.kubernetes.io/token")
+_NO_DIFFERENCE, _DIFFERENCE = 0, 1
+
+
+class ReleaseError(Exception):
+    """Why nothing was released, and what to do."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """An application and those it has grown."""
+
+    root: Object
+    children: tuple[Object, ...]
+
+    @property
+    def members(self) -> tuple[Object, ...]:
+        return (self.root, *self.children)
+
+    @property
+    def source(self) -> Object:
+        source: Object = self.root["spec"].get("source") or {}
+        return source
+
+    @property
+    def revision(self) -> str:
+        return str(self.source.get("targetRevision", ""))
+
+    def followers(self) -> list[Object]:
+        """The applications that are of the same revision of the same repository."""
+        return [member for member in self.members if self._follows(member["spec"].get("source") or {})]
+
+    def namespaces(self) -> set[str]:
+        found = {member["spec"]["destination"].get("namespace") for member in self.children}
+        for member in self.children:
+            found.update(item.get("namespace") for item in (member.get("status") or {}).get("resources") or [])
+        return {namespace for namespace in found if namespace}
+
+    def _follows(self, source: Mapping[str, Any]) -> bool:
+        return all(source.get(key) == self.source.get(key) for key in ("repoURL", "targetRevision"))
+
+
+def family(name: str, applications: Mapping[str, Object]) -> Family:
+    root = applications.get(name)
+    if root is None:
+        raise ReleaseError(f"there is no application {name}; run site.yml, which plants it")
+    if not root["spec"].get("source"):
+        raise ReleaseError(f"the application {name} has several sources, and a release sets the revision of one")
+    grown = [
+        item["name"] for item in (root.get("status") or {}).get("resources") or [] if item["kind"] == APPLICATION.name
+    ]
+    return Family(root, tuple(applications[each] for each in grown if each in applications))
+
+
+def is_syncing(application: Mapping[str, Any]) -> bool:
+    operation = (application.get("status") or {}).get("operationState") or {}
+    return bool(operation.get("phase") == "Running")
+
+
+def patches(found: Family, revision: str) -> dict[str, Object]:
+    """What is to be changed, application by application; the root comes last."""
+    ended: Object = {"status": {"operationState": {"phase": "Terminating"}}}
+    changes = {
+        member["metadata"]["name"]: dict(ended)
+        for member in found.followers()
+        if is_syncing(member) and member is not found.root
+    }
+    source: Object = {"targetRevision": revision}
+    if "revision" in ((found.source.get("helm") or {}).get("valuesObject") or {}):
+        source["helm"] = {"valuesObject": {"revision": revision}}
+    changes[found.root["metadata"]["name"]] = {
+        "metadata": {"annotations": {REFRESH: "normal"}},
+        "spec": {"source": source},
+        **(ended if is_syncing(found.root) else {}),
+    }
+    return changes
+
+
+def irreplaceable(found: Family, claims: Iterable[Object], secrets: Iterable[Object]) -> dict[str, list[str]]:
+    namespaces = found.namespaces()
+
+    def named(items: Iterable[Object]) -> list[str]:
+        places = [(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items]
+        return sorted(f"{namespace}/{name}" for namespace, name in places if namespace in namespaces)
+
+    foreign = [
+        item
+        for item in secrets
+        if item.get("type") not in _MADE_AGAIN and TRACKING not in (item["metadata"].get("annotations") or {})
+    ]
+    return {"claims": named(claims), "secrets": named(foreign)}
+
+
+def render(module: ApiModule, application: str, revision: str) -> str:
+    """The difference between the cluster and a revision, by Argo CD's own program in its own pod."""
+    namespace = module.params["namespace"]
+    kubeconfig = module.params["kubeconfig"] or ADMIN_KUBECONFIG
+    inside = ["env", f"ARGOCD_NAMESPACE={namespace}", "KUBECTL_EXTERNAL_DIFF=diff -u -N"]
+    program = ["argocd", "app", "diff", application, "--core", "--revision", revision]
+    code, out, err = module.run_command(
+        ["kubectl", "--kubeconfig", kubeconfig, "--namespace", namespace, "exec", CONTROLLER, "--", *inside, *program]
+    )
+    if code not in (_NO_DIFFERENCE, _DIFFERENCE) or (code == _DIFFERENCE and not out):
+        raise ReleaseError(f"Argo CD cannot render {application} at {revision}: {err.strip() or out.strip()}")
+    return str(out)
+
+
+def release(module: ApiModule, api: ApiClient) -> dict[str, Any]:
+    revision, path = module.params["revision"], APPLICATION.path(module.params["namespace"])
+    found = family(module.params["name"], {item["metadata"]["name"]: item for item in api.list(path)})
+    changed = found.revision != revision
+    rendered = {}
+    if changed and module.params["render"]:
+        names = [member["metadata"]["name"] for member in found.followers()]
+        rendered = {name: text for name in names if (text := render(module, name, revision))}
+    lost = irreplaceable(found, api.list("/api/v1/persistentvolumeclaims"), api.list("/api/v1/secrets"))
+    if changed and not module.check_mode:
+        for name, patch in patches(found, revision).items():
+            api.patch(APPLICATION.path(module.params["namespace"], name), patch)
+    told = "".join(f"# {name}\n{text}" for name, text in rendered.items())
+    return {
+        "changed": changed,
+        "before": found.revision,
+        "commit": ((found.root.get("status") or {}).get("sync") or {}).get("revision", ""),
+        "rendered": rendered,
+        "irreplaceable": lost,
+        "applications": {member["metadata"]["name"]: member["spec"] for member in found.members},
+        "diff": [
+            {"before_header": "revision", "before": f"{found.revision}\n", "after": f"{revision}\n"},
+            *([{"prepared": told}] if told else []),
+        ],
+    }
+
+
+def main() -> None:
+    module = ApiModule(
+        {
+            "namespace": {"type": "str", "default": "argocd"},
+            "name": {"type": "str", "required": True},
+            "revision": {"type": "str", "required": True},
+            "render": {"type": "bool", "default": True},
+        }
+    )
+    try:
+        result = release(module, module.connect())
+    except ApiError as error:
+        module.fail_with(error)
+    except ReleaseError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
