@@ -194,7 +194,7 @@ PROJECT_SPEC: Spec = {
         groups=_TEXTS,
         jwt_tokens={**_many(iat=_needed(_NUMBER), exp=_NUMBER, id=_TEXT), "no_log": False},
     ),
-    "signature_keys": _many(key_id=_NEEDED),
+    "signature_keys": {**_many(key_id=_NEEDED), "no_log": False},
     "source_integrity": _one(git=_needed(_one(policies=_needed(_many(repos=_needed(_many(url=_NEEDED)), gpg=_GPG))))),
     "sync_windows": _many(
         kind=_TEXT,
