@@ -32,10 +32,6 @@ local function waiting(message)
   return { status = "Progressing", message = message }
 end
 
-if obj.metadata.deletionTimestamp ~= nil then
-  return waiting("is being deleted")
-end
-
 local status = obj.status or {}
 local sync = status.sync or {}
 local health = status.health or {}
