@@ -30,6 +30,7 @@ VALUES = {
     "crds": {"enabled": True},
     "replicas": 1,
     "tolerations": "{{ .Values.placement.platform.tolerations | toJson }}",
+    "nodeSelector": "{{ .Values.placement.platform.nodeSelector | toJson }}",
 }
 
 PROJECT = {"name": "demo", "destinations": [{"namespace": "demo"}]}
@@ -144,9 +145,21 @@ def test_an_addons_values_are_the_catalogues_the_platforms_and_the_sites_in_this
                 "replicas": 3,
                 "from": "platform",
                 "tolerations": [{"operator": "Exists"}],
+                "nodeSelector": {},
             },
         },
     }
+
+
+def test_where_a_pod_runs_is_one_choice(root: Root) -> None:
+    """At home with the platform's pods, or elsewhere: two selectors together would fit no node."""
+    home = {"tier": "control-plane"}
+    own = {"placement": {"platform": {"nodeSelector": home, "tolerations": [{"operator": "Exists"}]}}}
+    elsewhere = {"addon": "cert-manager", "values": {"nodeSelector": {"domain": "tools"}}}
+    for children, selector in (([{"addon": "cert-manager"}], home), ([elsewhere], {"domain": "tools"})):
+        values = source(root(*children, own=own), "cert-manager")["helm"]["valuesObject"]
+        assert values["nodeSelector"] == selector
+        assert values["tolerations"] == [{"operator": "Exists"}]
 
 
 def test_crds_have_one_owner(root: Root) -> None:

@@ -78,7 +78,9 @@ true
 {{- $base := include "file" (dict "path" (printf "addons/%s/values.yaml" $child.addon) "context" $.context) | fromJson -}}
 {{- $values := include "evaluate" (dict "value" $base "context" $.context) | fromJson -}}
 {{- if $elsewhere }}{{ $values = mergeOverwrite $values ($crds.off | default dict) }}{{ end -}}
-{{- $values = mergeOverwrite $values ($child.values | default dict) ($site.values | default dict) -}}
+{{- range list $child.values $site.values -}}
+{{- $values = include "overlay" (dict "base" $values "over" .) | fromJson -}}
+{{- end -}}
 {{- with $addon.chart -}}
 {{- $helm := dict "releaseName" $child.name "valuesObject" $values -}}
 {{- if and $elsewhere $crds.skipCrds }}{{ $_ := set $helm "skipCrds" true }}{{ end -}}
@@ -115,4 +117,19 @@ true
 {{- $spec := dict "project" $child.project "source" $child.source "destination" $destination "syncPolicy" $policy -}}
 {{- with $child.ignoreDifferences }}{{ $_ := set $spec "ignoreDifferences" . }}{{ end -}}
 {{- toJson $spec -}}
+{{- end -}}
+
+{{/*
+Values laid over others, as Helm does; but where a pod runs is one choice, so a nodeSelector takes the place of another whole.
+*/}}
+{{- define "overlay" -}}
+{{- $result := .base -}}
+{{- range $key, $value := .over -}}
+{{- $under := get $result $key -}}
+{{- if and (kindIs "map" $value) (kindIs "map" $under) (ne $key "nodeSelector") -}}
+{{- $value = include "overlay" (dict "base" $under "over" $value) | fromJson -}}
+{{- end -}}
+{{- $_ := set $result $key $value -}}
+{{- end -}}
+{{- toJson $result -}}
 {{- end -}}
