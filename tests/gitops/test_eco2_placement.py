@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from functools import cache
 
 import pytest
+import yaml
 
-from tests.gitops.eco2.placement import Node, Pod, node_table, place, pods_of
+from tests.gitops.eco2.placement import ROOT, Node, Pod, node_table, place, pods_of
 from tests.gitops.rendering import platform, render
 
 ENVIRONMENTS = platform("eco2")["environments"]
@@ -72,6 +73,12 @@ def test_every_domain_and_data_store_is_on_its_own_node(environment: str) -> Non
 def test_the_operators_are_at_home_beside_the_control_plane(environment: str) -> None:
     table, _ = placed(environment)
     assert {pod: homes(table, pod) for pod in OPERATORS} == {pod: {HOME} for pod in OPERATORS}
+
+
+def test_argo_cd_is_at_home_there_too() -> None:
+    said = yaml.safe_load((ROOT / "inventories/eco2/group_vars/all/main.yml").read_text())
+    pod = Pod("Argo CD", 0, said["argocd_node_selector"], (), tuple(said["argocd_tolerations"]))
+    assert [node.name for node in nodes() if node.suits(pod)] == [HOME]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
