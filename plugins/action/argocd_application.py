@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.groundwork.kube.plugins.action.argocd_health import wait
+from ansible_collections.groundwork.kube.plugins.action.argocd_health import Wait
 from ansible_collections.groundwork.kube.plugins.module_utils.api import API_ARGUMENT_SPEC
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd_spec import (
     APPLICATION_ARGUMENT_SPEC,
@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
             "interval": HEALTH_ARGUMENT_SPEC["interval"]["default"],
         }
         changed = result["changed"]
-        result.update(wait(self, task_vars, options), changed=changed)
+        result.update(Wait(self, task_vars, options).run(), changed=changed)
         return result
 
     @staticmethod

@@ -5,19 +5,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import API_ARGUMENT_SPEC
+from ansible_collections.groundwork.kube.plugins.module_utils.argocd_health import NOT_COMPARED
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd_spec import HEALTH_ARGUMENT_SPEC
 
 display = Display()
 
 SHORTEST_INTERVAL = 2
-# What Argo CD cannot compare may be about to be mended by what is applied beside it, such as its project.
+# What Argo CD cannot compare may be mended by what is applied beside it, such as its project, or by itself, such as a
+# repository that answers again. Argo CD looks again after minutes only, so it is asked to.
+LOOK_AGAIN = 15
 BROKEN_FOR_GOOD = 30
 
 
@@ -30,54 +33,80 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, arguments = self.validate_argument_spec({**API_ARGUMENT_SPEC, **HEALTH_ARGUMENT_SPEC})
-        result.update(wait(self, task_vars, {name: arguments[name] for name in HEALTH_ARGUMENT_SPEC}))
+        result.update(Wait(self, task_vars, {name: arguments[name] for name in HEALTH_ARGUMENT_SPEC}).run())
         return result
 
 
-def wait(action: ActionBase, task_vars: dict[str, Any] | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Look until all is well, something has failed for good, or time is up; the last look, with what to say of it."""
-    api = {name: value for name, value in action._task.args.items() if name in _api_options()}
+class Wait:
+    """Looks until all is well, something has failed for good, or time is up."""
 
-    def look(**asked: Any) -> dict[str, Any]:
-        seen: dict[str, Any] = action._execute_module(
+    def __init__(self, action: ActionBase, task_vars: dict[str, Any] | None, options: Mapping[str, Any]) -> None:
+        self._action = action
+        self._task_vars = task_vars
+        self._options = options
+        self._interval = max(options["interval"], SHORTEST_INTERVAL)
+        self._started = time.monotonic()
+        self._broken_since: dict[str, float] = {}
+        self._asked_again: float = -LOOK_AGAIN
+
+    def run(self) -> dict[str, Any]:
+        if self._action._task.check_mode:
+            return self._look()
+        refresh, timeout = self._options["refresh"], self._options["timeout"]
+        shown = ""
+        seen = self._look(explain=False, refresh=refresh and timeout > 0)
+        while not (seen.get("failed") or seen["healthy"]):
+            states = [*seen["applications"], *seen["children"]]
+            if self._is_hopeless(states):
+                return self._given_up("Waiting is of no use")
+            if self._waited >= timeout:
+                return self._given_up("Gave up")
+            if seen["summary"] != shown:
+                shown = seen["summary"]
+                display.display(f"  {shown}")
+            self._look_again(states)
+            time.sleep(max(0, min(self._interval, timeout - self._waited)))
+            # An API that did not answer the first time has not passed the request on either.
+            seen = self._look(explain=False, refresh=refresh and not states)
+        return seen
+
+    @property
+    def _waited(self) -> float:
+        return time.monotonic() - self._started
+
+    def _look(self, **asked: Any) -> dict[str, Any]:
+        given = self._action._task.args
+        api = {name: given[name] for name in _api_options() if name in given}
+        seen: dict[str, Any] = self._action._execute_module(
             module_name="groundwork.kube.argocd_health",
-            module_args={**api, **options, **asked},
-            task_vars=task_vars,
+            module_args={**api, **self._options, **asked},
+            task_vars=self._task_vars,
         )
         return seen
 
-    if action._task.check_mode:
-        return look()
-    interval = max(options["interval"], SHORTEST_INTERVAL)
-    started = time.monotonic()
-    broken_since: dict[str, float] = {}
-    shown = ""
-    seen = look(explain=False, refresh=options["refresh"] and options["timeout"] > 0)
-    while not (seen.get("failed") or seen["healthy"]):
-        now = time.monotonic()
-        states = [*seen["applications"], *seen["children"]]
+    def _is_hopeless(self, states: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether a sync has failed for good, or Argo CD has found the same thing broken again and again."""
         broken = {state["name"] for state in states if state["broken"]}
-        broken_since = {name: broken_since.get(name, now) for name in broken}
-        hopeless = any(state["failed"] for state in states) or any(
-            now - since >= BROKEN_FOR_GOOD for since in broken_since.values()
-        )
-        if hopeless or now - started >= options["timeout"]:
-            return _given_up(look(refresh=False), "Waiting is of no use" if hopeless else "Gave up", now - started)
-        if seen["summary"] != shown:
-            shown = seen["summary"]
-            display.display(f"  {shown}")
-        time.sleep(max(0, min(interval, options["timeout"] - (now - started))))
-        # An API that did not answer the first time has not passed the request on either.
-        seen = look(explain=False, refresh=options["refresh"] and not seen["applications"])
-    return seen
+        asked = {state["name"] for state in states if state["brief"] == NOT_COMPARED} & set(self._broken_since)
+        self._broken_since = {name: self._broken_since.get(name, self._waited) for name in broken | asked}
+        believed = [name for name in broken if self._waited - self._broken_since[name] >= BROKEN_FOR_GOOD]
+        return bool(believed) or any(state["failed"] for state in states)
 
+    def _look_again(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Have Argo CD compare anew what it could not."""
+        names = [state["name"] for state in states if state["erring"]]
+        if names and self._waited - self._asked_again >= LOOK_AGAIN:
+            self._asked_again = self._waited
+            self._look(names=names, waves=False, explain=False, refresh=True)
 
-def _given_up(seen: dict[str, Any], verdict: str, waited: float) -> dict[str, Any]:
-    """The last look decides: it may be the one that finds all well."""
-    if seen.get("failed") or seen["healthy"]:
-        return seen
-    lines = [f"{verdict} after {waited:.0f} s: {seen['summary']}", *seen["report"]]
-    return {**seen, "failed": True, "msg": "\n".join(lines)}
+    def _given_up(self, verdict: str) -> dict[str, Any]:
+        """The last look decides: it may be the one that finds all well."""
+        waited = self._waited
+        seen = self._look(refresh=False)
+        if seen.get("failed") or seen["healthy"]:
+            return seen
+        lines = [f"{verdict} after {waited:.0f} s: {seen['summary']}", *seen["report"]]
+        return {**seen, "failed": True, "msg": "\n".join(lines)}
 
 
 def _api_options() -> set[str]:

@@ -16,9 +16,15 @@ from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd import REFRESH
 
+NOT_COMPARED = "not compared yet"
+
 _GROUP = "argoproj.io"
 _SET = "ApplicationSet"
 _FAILED = ("Failed", "Error")
+_TOLD = (
+    *("name", "wave", "parent", "sync", "health", "phase", "revision"),
+    *("ready", "failed", "erring", "broken", "since", "brief", "why"),
+)
 _SHOWN = 5
 _LONGEST = 120
 # What an unreachable or restarting repository or repo server says: it may pass, so it is waited for.
@@ -37,8 +43,8 @@ _PASSING = (
 class State:
     """An application: whether it is ready, and if not, why.
 
-    ``failed`` is a sync that has ended badly and will not be tried again. ``broken`` is one that Argo CD cannot even
-    compare, and that waiting will not mend.
+    ``failed`` is a sync that has ended badly and will not be tried again. ``erring`` is one that Argo CD cannot even
+    compare, and ``broken`` one of those that waiting will not mend.
     """
 
     name: str
@@ -51,6 +57,7 @@ class State:
     revision: str = ""
     ready: bool = False
     failed: bool = False
+    erring: bool = False
     broken: bool = False
     since: str = ""
     brief: str = ""
@@ -62,13 +69,8 @@ class State:
         return f"{self.name} ({reason})" if reason else self.name
 
     def result(self) -> dict[str, Any]:
-        kept = ("name", "wave", "parent", "sync", "health", "phase", "revision", "ready", "failed", "broken", "since")
-        return {
-            **{name: getattr(self, name) for name in kept},
-            "brief": self.brief,
-            "why": self.why,
-            "resources": [dict(resource) for resource in self.resources],
-        }
+        told = {name: getattr(self, name) for name in _TOLD}
+        return {**told, "resources": [dict(resource) for resource in self.resources]}
 
 
 def state_of(
@@ -101,6 +103,7 @@ def state_of(
         revision=_revision(sync),
         ready=ready,
         failed=failed,
+        erring=bool(troubles) and not failed,
         broken=broken,
         since=since or health.get("lastTransitionTime") or app["metadata"].get("creationTimestamp") or "",
         brief=brief,
@@ -285,7 +288,7 @@ def _reason(app: Mapping[str, Any], failed: bool, troubles: Sequence[Mapping[str
     if busy(app):
         return "syncing", operation.get("message") or "", operation.get("startedAt") or ""
     if unseen(app) or not compared_now(app):
-        return "not compared yet", "Argo CD's application controller has not looked at it as it is now", ""
+        return NOT_COMPARED, "Argo CD's application controller has not looked at it as it is now", ""
     if (status.get("sync") or {}).get("status") != "Synced":
         return (status.get("sync") or {}).get("status") or "Unknown", _out_of_sync(app), ""
     return health.get("status") or "Unknown", health.get("message") or "", health.get("lastTransitionTime") or ""

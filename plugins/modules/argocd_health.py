@@ -37,7 +37,9 @@ options:
     type: bool
     default: true
   refresh:
-    description: Whether Argo CD compares them with Git anew first, as after a push.
+    description:
+      - Whether Argo CD compares them with Git anew first, as after a push.
+      - What it could not compare it is asked to compare again in any case, before that is believed.
     type: bool
     default: true
   explain:
@@ -115,6 +117,7 @@ applications:
     revision: {description: The revision it was compared with., type: str}
     ready: {description: Whether it is Synced and Healthy and its last sync has not failed., type: bool}
     failed: {description: Whether its sync has failed and will not be tried again., type: bool}
+    erring: {description: Whether Argo CD cannot compare it., type: bool}
     broken: {description: "Whether Argo CD cannot compare it, and waiting will not mend that.", type: bool}
     since: {description: Since when it is as it is., type: str, sample: "2026-11-21T13:05:00Z"}
     brief: {description: "Why it is not ready, in a word or two.", type: str}
