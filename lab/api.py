@@ -158,6 +158,7 @@ class ApiServer:
             f"--service-account-signing-key-file={pki / 'sa.key'}",
             "--service-cluster-ip-range=10.96.0.0/12",
             "--authorization-mode=Node,RBAC",
+            "--allow-privileged",
             "--enable-admission-plugins=NodeRestriction",
             # Nothing here makes the service accounts that this plugin would ask of every pod.
             "--disable-admission-plugins=ServiceAccount",
