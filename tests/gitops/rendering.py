@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -32,10 +33,12 @@ Object = dict[str, Any]
 
 
 class Loader(yaml.CSafeLoader):
-    """Takes a lone = for the string it is, as Kubernetes does: Prometheus' CRDs have some."""
+    """Reads as Kubernetes does: = alone is a string (Prometheus' CRDs have some), 1e+06 is Helm's million."""
 
 
 Loader.add_constructor("tag:yaml.org,2002:value", yaml.constructor.SafeConstructor.construct_yaml_str)
+Loader.add_constructor("!exponent", lambda loader, node: int(float(node.value)))
+Loader.add_implicit_resolver("!exponent", re.compile(r"^\d(\.\d+)?e\+\d+$"), list("0123456789"))
 
 
 class RenderError(Exception):

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.gitops.rendering import (
     PLATFORMS,
     Object,
     Rendered,
+    RenderError,
     chart_at_hand,
     helm_template,
     platform,
@@ -262,9 +263,17 @@ class Source:
         return helm_objects(self.entry.name, self.chart, self.entry.namespace, json.dumps(given, sort_keys=True))
 
     def effect(self, objects: list[Object]) -> dict[Key, Object]:
-        """What the values make, but for what is new at each rendering anyway."""
-        ignored = {(rule["kind"], rule.get("name")) for rule in self.entry.addon.get("ignoreDifferences", [])}
-        return {key: found for key, found in by_key(objects).items() if key not in ignored}
+        """What the values make, but for what Argo CD is told to ignore."""
+        made = copy.deepcopy(by_key(objects))
+        for rule in self.entry.addon.get("ignoreDifferences", []):
+            found = made.get((rule["kind"], rule["name"]), {})
+            for pointer in rule.get("jsonPointers", []):
+                *path, last = pointer.strip("/").split("/")
+                at(found, ".".join(path)).pop(last, None) if path else found.pop(last, None)
+            if rule.get("jqPathExpressions") == [".webhooks[].clientConfig.caBundle"]:
+                for webhook in found.get("webhooks", []):
+                    webhook["clientConfig"].pop("caBundle", None)
+        return made
 
 
 @pytest.fixture
@@ -277,7 +286,7 @@ def source(entry: Entry, catalogue: Callable[[str], Rendered]) -> Source:
     return Source(entry, chart, found.get("helm", {}).get("valuesObject", {}), rendered.children[entry.name])
 
 
-@cache
+@lru_cache(maxsize=1)
 def helm_objects(release: str, chart: Path, namespace: str, values: str) -> list[Object]:
     """What Argo CD would apply, where there is a Prometheus operator; nobody changes it."""
     made = helm_template(release, chart, json.loads(values), "--include-crds", *MONITORS, namespace=namespace)
@@ -298,12 +307,17 @@ def crds(objects: list[Object]) -> list[Object]:
     return [found for found in objects if found["kind"] == "CustomResourceDefinition"]
 
 
-def templates(objects: list[Object]) -> Iterator[tuple[str, Object]]:
+def pod_specs(objects: list[Object]) -> Iterator[tuple[str, Object]]:
     for found in objects:
-        if found["kind"] in (*WORKLOADS, "Job"):
-            yield f"{found['kind']} {found['metadata']['name']}", found["spec"]["template"]
-        elif found["kind"] == "CronJob":
-            yield f"CronJob {found['metadata']['name']}", found["spec"]["jobTemplate"]["spec"]["template"]
+        name, spec = f"{found['kind']} {found['metadata']['name']}", found.get("spec", {})
+        if found["kind"] == "CronJob":
+            spec = spec["jobTemplate"]["spec"]
+        if found["kind"] in (*WORKLOADS, "Job", "CronJob"):
+            pod = spec["template"]["spec"]
+            claims = [
+                {"name": claim["metadata"]["name"], "emptyDir": {}} for claim in spec.get("volumeClaimTemplates", [])
+            ]
+            yield name, {**pod, "volumes": [*pod.get("volumes", []), *claims]}
 
 
 @each
@@ -322,8 +336,7 @@ def test_what_must_be_healthy_is_made(entry: Entry, source: Source) -> None:
 @each
 def test_every_pod_tolerates_the_platforms_taint_and_stays_on_its_nodes(entry: Entry, source: Source) -> None:
     home = site("catalogue")["placement"]["platform"]
-    for name, template in templates(source.objects()):
-        spec = template["spec"]
+    for name, spec in pod_specs(source.objects()):
         if EVERY_TAINT[0] not in spec.get("tolerations", []):
             assert all(item in spec.get("tolerations", []) for item in home["tolerations"]), f"{name} is kept away"
             assert home["nodeSelector"].items() <= spec.get("nodeSelector", {}).items(), f"{name} may run anywhere"
@@ -331,8 +344,8 @@ def test_every_pod_tolerates_the_platforms_taint_and_stays_on_its_nodes(entry: E
 
 @each
 def test_every_image_is_pinned(entry: Entry, source: Source) -> None:
-    for name, template in templates(source.objects()):
-        for container in (*template["spec"].get("initContainers", []), *template["spec"]["containers"]):
+    for name, spec in pod_specs(source.objects()):
+        for container in (*spec.get("initContainers", []), *spec["containers"]):
             tag = container["image"].rpartition("/")[2].partition(":")[2]
             assert tag, f"{name}: {container['image']}"
             assert not MOVING.search(tag), f"{name}: {container['image']}"
@@ -367,10 +380,14 @@ def test_every_value_has_an_effect_or_states_the_default(entry: Entry, source: S
     expected = source.effect(source.objects())
     defaults = helm_values(source)
     for path, value in leaves(source.values):
+        stated = reduce(lambda found, key: found.get(key) if isinstance(found, dict) else None, path, defaults)
         without = copy.deepcopy(source.values)
         reduce(dict.__getitem__, path[:-1], without).pop(path[-1])
-        stated = reduce(lambda found, key: found.get(key) if isinstance(found, dict) else None, path, defaults)
-        assert value == stated or source.effect(source.objects(without)) != expected, f"{'.'.join(path)} does nothing"
+        # A chart may refuse to go without.
+        with suppress(RenderError):
+            assert value == stated or source.effect(source.objects(without)) != expected, (
+                f"{'.'.join(path)} does nothing"
+            )
 
 
 def helm_values(source: Source) -> Any:
@@ -397,7 +414,7 @@ def test_a_real_api_server_admits_its_pods_at_their_level(entry: Entry, source: 
     if "podSecurity" in entry.addon:
         level = entry.addon["podSecurity"]
         namespace = guarded_namespace(judge, level)
-        pods = {name: judge.refusal(pod(template), namespace) for name, template in templates(source.objects())}
+        pods = {name: judge.refusal(pod(spec), namespace) for name, spec in pod_specs(source.objects())}
         assert {name: reason for name, reason in pods.items() if reason} == {}
 
 
@@ -406,13 +423,10 @@ def guarded_namespace(judge: Judge, level: str) -> str:
     if not judge.client.get(f"/api/v1/namespaces/{name}"):
         labels = {"pod-security.kubernetes.io/enforce": level}
         judge.client.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
-        # No controller manager makes one here.
-        judge.client.create(f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": "default"}})
     return name
 
 
-def pod(template: Object) -> Object:
-    """A pod as its controller would make it, of the account and the priority that are there."""
-    left_out = ("serviceAccountName", "serviceAccount", "priorityClassName")
-    spec = {key: value for key, value in template["spec"].items() if key not in left_out}
+def pod(spec: Object) -> Object:
+    """A pod as its controller would make it, but of a priority that is there."""
+    spec = {key: value for key, value in spec.items() if key != "priorityClassName"}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec}
