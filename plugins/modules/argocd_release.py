@@ -74,7 +74,7 @@ rendered:
   description: What changes in the cluster, application by application.
   returned: success
   type: dict
-  sample: {web: "===== apps/Deployment shop/web ====== ..."}
+  sample: {web: "--- web"}
 irreplaceable:
   description: What no revision of Git can put back, of the namespaces that the applications are about.
   returned: success
@@ -88,8 +88,10 @@ applications:
   type: dict
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import unified_diff
 from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import (
@@ -106,7 +108,23 @@ CONTROLLER = "statefulset/argocd-application-controller"
 TRACKING = "argocd.argoproj.io/tracking-id"
 # Secrets that a controller makes again by itself.
 _MADE_AGAIN = ("kubernetes.io/service-account-token", "helm.sh/release.v1", "bootstrap.kubernetes.io/token")
-_NO_DIFFERENCE, _DIFFERENCE = 0, 1
+
+_SEPARATOR = "# groundwork: "
+# Argo CD's program takes a kubeconfig only, also where it runs in a pod.
+_RENDER = f"""
+export ARGOCD_NAMESPACE="$1" KUBECONFIG="$HOME/groundwork.kubeconfig"
+cat > "$KUBECONFIG"
+before="$2" after="$3"
+shift 3
+for application; do
+  for revision in "$before" "$after"; do
+    echo "{_SEPARATOR}$application"
+    argocd app manifests "$application" --core --revision "$revision" || exit
+  done
+done
+"""
+_POD = "/var/run/secrets/kubernetes.io/serviceaccount"
+_CLUSTER = {"server": "https://kubernetes.default.svc", "certificate-authority": f"{_POD}/ca.crt"}
 
 
 class ReleaseError(Exception):
@@ -132,6 +150,10 @@ class Family:
     @property
     def revision(self) -> str:
         return str(self.source.get("targetRevision", ""))
+
+    @property
+    def commit(self) -> str:
+        return str(((self.root.get("status") or {}).get("sync") or {}).get("revision") or "")
 
     def followers(self) -> list[Object]:
         """The applications that are of the same revision of the same repository."""
@@ -198,18 +220,55 @@ def irreplaceable(found: Family, claims: Iterable[Object], secrets: Iterable[Obj
     return {"claims": named(claims), "secrets": named(foreign)}
 
 
-def render(module: ApiModule, application: str, revision: str) -> str:
-    """The difference between the cluster and a revision, by Argo CD's own program in its own pod."""
-    namespace = module.params["namespace"]
-    kubeconfig = module.params["kubeconfig"] or ADMIN_KUBECONFIG
-    inside = ["env", f"ARGOCD_NAMESPACE={namespace}", "KUBECTL_EXTERNAL_DIFF=diff -u -N"]
-    program = ["argocd", "app", "diff", application, "--core", "--revision", revision]
-    code, out, err = module.run_command(
-        ["kubectl", "--kubeconfig", kubeconfig, "--namespace", namespace, "exec", CONTROLLER, "--", *inside, *program]
+def pod_kubeconfig(namespace: str) -> str:
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "own", "cluster": _CLUSTER}],
+            "users": [{"name": "own", "user": {"tokenFile": f"{_POD}/token"}}],
+            "contexts": [{"name": "own", "context": {"cluster": "own", "user": "own", "namespace": namespace}}],
+            "current-context": "own",
+        }
     )
-    if code not in (_NO_DIFFERENCE, _DIFFERENCE) or (code == _DIFFERENCE and not out):
-        raise ReleaseError(f"Argo CD cannot render {application} at {revision}: {err.strip() or out.strip()}")
-    return str(out)
+
+
+def render(module: ApiModule, found: Family, revision: str) -> dict[str, str]:
+    """The difference between two revisions of each follower, as Argo CD's own program in its own pod renders them."""
+    namespace, kubeconfig = module.params["namespace"], module.params["kubeconfig"] or ADMIN_KUBECONFIG
+    names = [member["metadata"]["name"] for member in found.followers()]
+    program = ["sh", "-c", _RENDER, "render", namespace, found.commit or found.revision, revision, *names]
+    code, out, err = module.run_command(
+        [
+            "kubectl",
+            "--kubeconfig",
+            kubeconfig,
+            "--namespace",
+            namespace,
+            "exec",
+            "--stdin",
+            CONTROLLER,
+            "--",
+            *program,
+        ],
+        data=pod_kubeconfig(namespace),
+    )
+    if code:
+        raise ReleaseError(f"Argo CD cannot render {revision}: {reason(err) or out.strip()}")
+    texts = [part.partition("\n")[2].splitlines() for part in out.split(_SEPARATOR)[1:]]
+    pairs = zip(names, texts[::2], texts[1::2])
+    differences = {name: "\n".join(unified_diff(old, new, name, name, lineterm="")) for name, old, new in pairs}
+    return {name: text for name, text in differences.items() if text}
+
+
+def reason(log: str) -> str:
+    """What the program's last line of log says, which it writes as JSON."""
+    for line in reversed(log.splitlines()):
+        try:
+            return str(json.loads(line)["msg"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return log.strip()
 
 
 def release(module: ApiModule, api: ApiClient) -> dict[str, Any]:
@@ -218,17 +277,16 @@ def release(module: ApiModule, api: ApiClient) -> dict[str, Any]:
     changed = found.revision != revision
     rendered = {}
     if changed and module.params["render"]:
-        names = [member["metadata"]["name"] for member in found.followers()]
-        rendered = {name: text for name in names if (text := render(module, name, revision))}
+        rendered = render(module, found, revision)
     lost = irreplaceable(found, api.list("/api/v1/persistentvolumeclaims"), api.list("/api/v1/secrets"))
     if changed and not module.check_mode:
         for name, patch in patches(found, revision).items():
             api.patch(APPLICATION.path(module.params["namespace"], name), patch)
-    told = "".join(f"# {name}\n{text}" for name, text in rendered.items())
+    told = "".join(f"{text}\n" for text in rendered.values())
     return {
         "changed": changed,
         "before": found.revision,
-        "commit": ((found.root.get("status") or {}).get("sync") or {}).get("revision", ""),
+        "commit": found.commit,
         "rendered": rendered,
         "irreplaceable": lost,
         "applications": {member["metadata"]["name"]: member["spec"] for member in found.members},
