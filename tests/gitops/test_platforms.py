@@ -225,7 +225,7 @@ def test_every_namespace_a_child_goes_to_is_made(name: str, environment: str) ->
     result = rendered(name, environment)
     if not any(child.get("name") == "namespaces" for child in platform(name)["children"]):
         for app in result.applications.values():
-            if "namespace" in app["spec"]["destination"]:
+            if app["spec"]["destination"].get("namespace", "kube-system") != "kube-system":
                 assert "CreateNamespace=true" in app["spec"]["syncPolicy"]["syncOptions"]
         return
     made = {r["metadata"]["name"] for r in result.children["namespaces"] if r["kind"] == "Namespace"}

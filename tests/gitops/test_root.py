@@ -195,6 +195,14 @@ def test_a_namespace_is_made_and_labelled_unless_the_platform_has_a_tree_of_them
     assert "managedNamespaceMetadata" not in policy
 
 
+def test_the_clusters_own_namespace_keeps_its_labels(root: Root) -> None:
+    policy = root({"addon": "cert-manager", "namespace": "kube-system"}).applications["cert-manager"]["spec"][
+        "syncPolicy"
+    ]
+    assert "CreateNamespace=true" not in policy["syncOptions"]
+    assert "managedNamespaceMetadata" not in policy
+
+
 @pytest.mark.parametrize(
     ("enabled", "site", "there"),
     [

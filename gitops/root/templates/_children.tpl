@@ -106,7 +106,8 @@ true
 {{- $policy := dict "automated" (dict "prune" true "selfHeal" true) -}}
 {{- $_ := set $policy "retry" (dict "limit" 5 "backoff" (dict "duration" "5s" "factor" 2 "maxDuration" "3m")) -}}
 {{- $options := list "ServerSideApply=true" -}}
-{{- if and $child.namespace (not .ownNamespaces) -}}
+{{- /* kube-system is the cluster's own, and what runs there is not for an add-on to judge. */ -}}
+{{- if and $child.namespace (ne $child.namespace "kube-system") (not .ownNamespaces) -}}
 {{- $options = append $options "CreateNamespace=true" -}}
 {{- with $child.podSecurity -}}
 {{- $_ := set $policy "managedNamespaceMetadata" (dict "labels" (dict "pod-security.kubernetes.io/enforce" .)) -}}
