@@ -112,6 +112,13 @@ gitops: environment-dev
 	$(BIN)/lab build kubernetes etcd kustomize helm
 	$(BIN)/pytest tests/gitops
 
+# Every chart of the catalogue, fetched and rendered with our values. Wants the internet.
+.PHONY: charts
+charts: environment-dev
+	$(BIN)/lab build kubernetes etcd kustomize helm
+	$(BIN)/python -m tests.gitops.charts .cache/charts
+	GROUNDWORK_CHARTS="$(CURDIR)/.cache/charts" $(BIN)/pytest tests/gitops/test_addons.py
+
 molecule: environment-dev lab-build
 	PATH="$(CURDIR)/$(BIN):$$PATH" molecule test
 
@@ -130,3 +137,4 @@ benchmarks: environment-dev lab-build
 .PHONY: docs
 docs: environment
 	$(BIN)/python docs/roles.py
+	$(BIN)/python docs/addons.py

@@ -1,0 +1,51 @@
+"""Fetch what the catalogue pins, charts and repositories: `python -m tests.gitops.charts DIRECTORY`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from lab.api import binary
+
+ADDONS = Path(__file__).resolve().parents[2] / "gitops/addons"
+
+
+def commands(directory: Path) -> Iterator[list[str]]:
+    """What fetches that which is not there yet."""
+    for place in sorted(ADDONS.glob("*/addon.yaml")):
+        addon = yaml.safe_load(place.read_text())
+        if chart := addon.get("chart"):
+            remote = chart["repository"].startswith("oci://")
+            source = (
+                [f"{chart['repository']}/{chart['name']}"] if remote else [chart["name"], "--repo", chart["repository"]]
+            )
+            if not (directory / f"{chart['name']}-{chart['version']}.tgz").exists():
+                yield [
+                    str(binary("helm")),
+                    "pull",
+                    *source,
+                    "--version",
+                    chart["version"],
+                    "--destination",
+                    str(directory),
+                ]
+        elif tree := addon.get("kustomize"):
+            checkout = directory / f"{Path(tree['repository']).stem}-{tree['revision']}"
+            if not checkout.exists():
+                options = ["--quiet", "--depth", "1", "--branch", tree["revision"]]
+                yield ["git", "clone", *options, tree["repository"], str(checkout)]
+
+
+def main(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for command in commands(directory):
+        print(" ".join(command[1:]), flush=True)
+        subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
