@@ -20,6 +20,7 @@ import yaml
 
 from lab.artifacts import Artifacts, NotBuilt, load_versions
 from lab.charts import CHARTS as CHARTS_OF_THE_LAB
+from lab.components import component_named
 from tests.gitops.conftest import Judge, Unknown
 from tests.gitops.rendering import (
     GITOPS,
@@ -207,6 +208,8 @@ def test_no_entry_claims_more_proof_than_it_has(entry: Entry) -> None:
         assert entry.name in run_by_the_lab(), "the lab's platform does not have it"
     if entry.addon["proof"] in ("runs", "renders"):
         assert entry.name in {chart.component for chart in CHARTS_OF_THE_LAB}, "the lab has no such chart"
+        built = load_versions().of(component_named(entry.name))
+        assert built in {pin.removeprefix("v") for pin in (entry.proven, at(entry.values, "image.tag")) if pin}
         with suppress(NotBuilt):
             served = Artifacts(load_versions()).mirror / "charts" / f"{entry.name}-{entry.proven}.tgz"
             assert served.is_file(), "the lab has another version"
