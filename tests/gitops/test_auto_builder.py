@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -11,6 +13,7 @@ import yaml
 
 from ansible_collections.groundwork.kube.plugins.module_utils.image_pins import DIGEST, moves
 from ansible_collections.groundwork.kube.plugins.module_utils.secret_provider_class import secret_provider_class
+from tests.gitops.conftest import APPLY_PATCH, Judge
 from tests.gitops.projects import projects, refusals
 from tests.gitops.rendering import GITOPS, Object, Rendered, RenderError, render, site
 
@@ -46,6 +49,15 @@ RIGHTS = {
     ("", "secrets"): {"get", "list"},
     ("", "persistentvolumeclaims"): {"get", "list"},
 }
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
+NO_RIGHTS = [
+    ("", "nodes"),
+    ("", "pods/exec"),
+    ("", "serviceaccounts/token"),
+    ("batch", "cronjobs"),
+    ("apps", "deployments"),
+    ("rbac.authorization.k8s.io", "rolebindings"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +224,45 @@ def test_the_role_has_these_rights_and_no_other(rendered: Rendered) -> None:
     assert not [item for _, item in rendered.objects if item["kind"].startswith("ClusterRole")]
 
 
+def test_the_api_server_lets_the_worker_do_this_and_no_more(rendered: Rendered, judge: Judge) -> None:
+    judge.admit({"prd"})
+    for kind, place in [
+        ("Role", "roles/job-manager-role"),
+        ("RoleBinding", "rolebindings/job-manager-rolebinding"),
+    ]:
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/prd/{place}"
+        judge.client.patch(path, the(rendered, kind, Path(place).name), {"force": "true"}, APPLY_PATCH)
+
+    def may(verb: str, group: str, resource: str, namespace: str = "prd") -> bool:
+        resource, _, subresource = resource.partition("/")
+        attributes = {"verb": verb, "group": group, "resource": resource, "subresource": subresource}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": "system:serviceaccount:prd:auto-builder-sa",
+                "groups": ["system:serviceaccounts", "system:serviceaccounts:prd", "system:authenticated"],
+                "resourceAttributes": {**attributes, "namespace": namespace},
+            },
+        }
+        answer = judge.client.create("/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+        return bool(answer["status"]["allowed"])
+
+    # The server learns of a new role a moment after it took it.
+    deadline = time.monotonic() + 60
+    while not may("create", "batch", "jobs"):
+        assert time.monotonic() < deadline, "the role has no effect"
+        time.sleep(0.1)
+
+    asked = [*RIGHTS, *NO_RIGHTS]
+    assert {(group, resource): {verb for verb in VERBS if may(verb, group, resource)} for group, resource in asked} == {
+        **RIGHTS,
+        **{nothing: set() for nothing in NO_RIGHTS},
+    }
+    assert not may("create", "batch", "jobs", "default")
+    assert not may("get", "", "secrets", "kube-system")
+
+
 def test_configuration_is_the_systems_and_the_sites(rendered: Rendered) -> None:
     assert the(rendered, "ConfigMap", "cms-config")["data"] == {
         "ACR_REGISTRY": "acrexample.azurecr.io",
@@ -239,6 +290,13 @@ def test_a_step_runs_in_its_project_on_the_shared_files(rendered: Rendered) -> N
     assert spec["volumes"] == [{"name": "data", "persistentVolumeClaim": {"claimName": "cms-data-pvc"}}]
     assert spec["serviceAccountName"] == the(rendered, "ConfigMap", "cms-config")["data"]["K8S_SERVICE_ACCOUNT"]
     assert (spec["restartPolicy"], job["spec"]["backoffLimit"]) == ("Never", 0)
+
+
+@pytest.mark.parametrize("image", ["image.java17-maven3.9.6", "image.python3.12"])
+def test_the_api_server_takes_the_step(rendered: Rendered, judge: Judge, image: str) -> None:
+    judge.admit({"prd"})
+
+    assert judge.refusal(step(rendered, image=the(rendered, "ConfigMap", "tr-run")["data"][image]), "prd") == ""
 
 
 def test_a_step_cannot_use_the_rights_of_the_worker(rendered: Rendered) -> None:
