@@ -95,6 +95,7 @@ lint: environment-dev
 	$(BIN)/ansible-lint
 	$(BIN)/antsibull-changelog lint
 	$(BIN)/python docs/roles.py --check
+	$(BIN)/python docs/addons.py --check
 
 sanity: environment-dev
 	tests/sanity/run
@@ -137,4 +138,5 @@ benchmarks: environment-dev lab-build
 .PHONY: docs
 docs: environment
 	$(BIN)/python docs/roles.py
+	$(BIN)/python docs/addons.py
 	$(BIN)/python docs/addons.py
