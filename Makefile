@@ -139,4 +139,3 @@ benchmarks: environment-dev lab-build
 docs: environment
 	$(BIN)/python docs/roles.py
 	$(BIN)/python docs/addons.py
-	$(BIN)/python docs/addons.py
