@@ -105,12 +105,14 @@ def test_an_application_set_makes_one_application_an_element(root: Root) -> None
     }
 
 
-def test_every_child_prunes_heals_and_is_applied_by_the_server(root: Root) -> None:
-    rendered = root({"name": "crds", "wave": 0, "path": "crds"}, {"addon": "cert-manager"})
+def test_every_child_prunes_heals_and_is_applied_and_compared_by_the_server(root: Root) -> None:
+    apis = {"name": "apis", "wave": 60, "path": "domains", "elements": ["auth"]}
+    rendered = root({"name": "crds", "wave": 0, "path": "crds"}, {"addon": "cert-manager"}, apis)
     for application in rendered.applications.values():
         policy = application["spec"]["syncPolicy"]
         assert policy["automated"] == {"prune": True, "selfHeal": True}
         assert "ServerSideApply=true" in policy["syncOptions"]
+        assert application["metadata"]["annotations"]["argocd.argoproj.io/compare-options"] == "ServerSideDiff=true"
         assert application["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
 
 

@@ -98,6 +98,11 @@ true
 {{- toJson $child -}}
 {{- end -}}
 
+{{/* Compared by the server, which knows the defaults of each kind: without it, what they add counts as a difference for ever. */}}
+{{- define "comparison" -}}
+argocd.argoproj.io/compare-options: ServerSideDiff=true
+{{- end -}}
+
 {{/* The spec of the Application that a child becomes. */}}
 {{- define "application" -}}
 {{- $child := .child -}}
