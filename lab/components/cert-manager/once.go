@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -39,7 +40,8 @@ func checkAPI(ctx context.Context, arguments []string) error {
 	flags := pflag.NewFlagSet("startupapicheck", pflag.ContinueOnError)
 	flags.DurationVar(&patience, "wait", 0, "")
 	flags.CountP("verbose", "v", "")
-	namespace := flags.StringP("namespace", "n", "default", "")
+	// Its role lets it try a request in its own namespace only.
+	namespace := flags.StringP("namespace", "n", os.Getenv("POD_NAMESPACE"), "")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
