@@ -112,7 +112,9 @@ _MADE_AGAIN = ("kubernetes.io/service-account-token", "helm.sh/release.v1", "boo
 _SEPARATOR = "# groundwork: "
 # Argo CD's program takes a kubeconfig only, also where it runs in a pod.
 _RENDER = f"""
-export ARGOCD_NAMESPACE="$1" KUBECONFIG="$HOME/groundwork.kubeconfig"
+KUBECONFIG="$(mktemp)" || exit
+trap 'rm -f "$KUBECONFIG"' EXIT
+export ARGOCD_NAMESPACE="$1" KUBECONFIG
 cat > "$KUBECONFIG"
 before="$2" after="$3"
 shift 3
