@@ -56,6 +56,18 @@ def of_kind(environment: str, *kinds: str) -> list[Object]:
     return [resource for child, resource in eco2(environment).objects if child != "root" and resource["kind"] in kinds]
 
 
+def of_own(environment: str, *kinds: str) -> list[Object]:
+    """Those of the platform's own trees, whether or not the charts beside them are at hand."""
+    apps = eco2(environment).applications
+    return [
+        resource
+        for child, resources in eco2(environment).children.items()
+        if "path" in apps[child]["spec"]["source"]
+        for resource in resources
+        if resource["kind"] in kinds
+    ]
+
+
 def key(resource: Object) -> tuple[str, str]:
     return resource["metadata"].get("namespace", ""), resource["metadata"]["name"]
 
@@ -230,7 +242,7 @@ def secrets_wanted(value: Any) -> Iterator[str]:
 def test_every_secret_a_pod_wants_is_brought_to_its_namespace(environment: str) -> None:
     wanted = {
         (resource["metadata"]["namespace"], name)
-        for resource in of_kind(
+        for resource in of_own(
             environment, "Deployment", "StatefulSet", "postgresql", "RedisReplication", "RedisSentinel"
         )
         for name in secrets_wanted(resource["spec"])
@@ -328,20 +340,20 @@ def test_external_dns_owns_its_records_and_no_others() -> None:
 
 
 def services_there(environment: str) -> list[tuple[str, dict[str, str], set[str]]]:
-    rendered = [
+    own = [
         (
-            resource["metadata"].get("namespace", ""),
+            resource["metadata"]["namespace"],
             resource["metadata"].get("labels", {}),
             {port.get("name", "") for port in resource["spec"]["ports"]},
         )
-        for resource in of_kind(environment, "Service")
+        for resource in of_own(environment, "Service")
     ]
-    return rendered + [(item["namespace"], item["labels"], set(item["ports"])) for item in DOCUMENTED]
+    return own + [(item["namespace"], item["labels"], set(item["ports"])) for item in DOCUMENTED]
 
 
 @everywhere
 def test_eighteen_monitors_each_select_one_service_and_a_port_it_has(environment: str) -> None:
-    monitors = of_kind(environment, "ServiceMonitor")
+    monitors = of_own(environment, "ServiceMonitor")
     assert len({key(monitor) for monitor in monitors}) == len(monitors) == 18
     services = services_there(environment)
     for monitor in monitors:
