@@ -110,8 +110,7 @@ api: environment-dev
 	$(BIN)/pytest tests/api
 
 # Every platform in each environment, rendered whole and held against a real API server.
-gitops: environment-dev
-	$(BIN)/lab build kubernetes etcd kustomize helm
+gitops: environment-dev lab-build
 	$(BIN)/pytest tests/gitops
 
 # Every chart of the catalogue, fetched and rendered with our values. Wants the internet.
