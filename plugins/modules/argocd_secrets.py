@@ -86,7 +86,9 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import (
     path_segment,
 )
 
-MAIN, REDIS, INITIAL = "argocd-secret", "argocd-redis", "argocd-initial-admin-secret"
+MAIN = "argocd-secret"
+REDIS = "argocd-redis"
+INITIAL = "argocd-initial-admin-secret"
 LONGEST_PASSWORD = 72
 # Argo CD finds its Secrets by this label.
 LABELS = {"app.kubernetes.io/part-of": "argocd"}
