@@ -50,7 +50,7 @@ def test_a_project_that_is_still_needed_is_not_deleted(argocd: ArgoCd, call: Cal
     spec = {"project": "production", "destination": {}, "source": {"repoURL": "https://git.example.com/production.git"}}
     argocd.plant(APPLICATION, "shop", spec=spec)
     refused = call("argocd_project", name="production", state="absent")
-    assert refused["msg"] == "AppProject production still has applications: shop; move or delete them"
+    assert refused["msg"] == "AppProject production still has applications: shop; delete or move them first"
     argocd.client.delete(APPLICATION.path("argocd", "shop"))
     assert call("argocd_project", name="production", state="absent")["deleted"] == ["production"]
     assert not call("argocd_project", name="production", state="absent")["changed"]
