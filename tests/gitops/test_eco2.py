@@ -110,7 +110,7 @@ def test_every_pod_is_admitted_at_the_level_of_its_namespace(environment: str, j
         app = eco2(environment).applications.get(child, resource)
         namespace = resource["metadata"].get("namespace") or app["spec"].get("destination", {}).get("namespace")
         if resource["kind"] in ("Deployment", "DaemonSet", "StatefulSet") and namespace in levels:
-            template = pod(resource["spec"]["template"])
+            template = pod(resource["spec"]["template"]["spec"])
             refused[child] = judge.refusal(template, guarded_namespace(judge, levels[namespace]))
     assert refused
     assert {child: reason for child, reason in refused.items() if reason} == {}
