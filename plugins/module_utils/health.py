@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,9 +76,9 @@ def workload_state(name: str, workload: Mapping[str, Any] | None, unreachable: i
     return State(name, done >= wanted, "" if done >= wanted else f"{done}/{wanted}")
 
 
-def summary(nodes: Collection[State], workloads: Iterable[State] = ()) -> str:
-    """Such as "9/14 Ready, waiting: k8s-redis (NetworkPluginNotReady)"."""
-    ready = sum(node.ready for node in nodes)
+def summary(nodes: Collection[State], workloads: Collection[State] = ()) -> str:
+    """Such as "9/14 Ready, waiting: k8s-redis (NetworkPluginNotReady)"; without Nodes, how many workloads are rolled out."""
+    counted, word = (nodes, "Ready") if nodes else (workloads, "rolled out")
     waiting = [str(state) for state in [*nodes, *workloads] if not state.ready]
     shown = waiting[:_SHOWN] + ([f"{len(waiting) - _SHOWN} more"] if len(waiting) > _SHOWN else [])
-    return f"{ready}/{len(nodes)} Ready" + (f", waiting: {', '.join(shown)}" if shown else "")
+    return f"{sum(state.ready for state in counted)}/{len(counted)} {word}" + (f", waiting: {', '.join(shown)}" if shown else "")

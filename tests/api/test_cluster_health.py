@@ -86,6 +86,7 @@ def test_a_node_that_is_known_to_be_dead_is_not_waited_for(api: Api, call: Call,
 
 def test_a_workload_is_waited_for_until_it_is_rolled_out(api: Api, call: Call, daemon_set: str) -> None:
     seen = call("cluster_health", nodes=[], workloads=[daemon_set, "kube-system/Deployment/coredns"])
+    assert seen["summary"].startswith("0/2 rolled out, waiting: ")
     assert seen["workloads"][daemon_set]["reason"] == "not seen by its controller yet"
     assert seen["workloads"]["kube-system/Deployment/coredns"]["reason"] == "does not exist"
     roll_out(api, wanted=14, available=9)
