@@ -19,7 +19,8 @@ display = Display()
 
 SHORTEST_INTERVAL = 2
 # What Argo CD cannot compare may be mended by what is applied beside it, such as its project, or by itself, such as a
-# repository that answers again. Argo CD looks again after minutes only, so it is asked to.
+# repository that answers again. And it may have missed that the last of many new objects has become healthy: it passes
+# over changes of status alone (seen with 3.5.7 and CRDs). It looks again after minutes only, so it is asked to.
 LOOK_AGAIN = 15
 BROKEN_FOR_GOOD = 30
 
@@ -93,8 +94,8 @@ class Wait:
         return bool(believed) or any(state["failed"] for state in states)
 
     def _look_again(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """Have Argo CD compare anew what it could not."""
-        names = [state["name"] for state in states if state["erring"]]
+        """Have Argo CD compare anew what it could not, and what it has synced and holds to be progressing."""
+        names = [state["name"] for state in states if state["erring"] or _is_progressing(state)]
         if names and self._waited - self._asked_again >= LOOK_AGAIN:
             self._asked_again = self._waited
             self._look(names=names, waves=False, explain=False, refresh=True)
@@ -107,6 +108,10 @@ class Wait:
             return seen
         lines = [f"{verdict} after {waited:.0f} s: {seen['summary']}", *seen["report"]]
         return {**seen, "failed": True, "msg": "\n".join(lines)}
+
+
+def _is_progressing(state: Mapping[str, Any]) -> bool:
+    return (state["sync"], state["health"]) == ("Synced", "Progressing") and state["phase"] != "Running"
 
 
 def _api_options() -> set[str]:

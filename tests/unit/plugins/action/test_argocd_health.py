@@ -15,6 +15,8 @@ from ansible_collections.groundwork.kube.plugins.action import argocd_health
 
 BROKEN = {"brief": "ComparisonError", "erring": True, "broken": True}
 PASSING = {"brief": "ComparisonError", "erring": True}
+PROGRESSING = {"brief": "Progressing", "sync": "Synced", "health": "Progressing", "phase": "Succeeded"}
+SYNCING = {**PROGRESSING, "brief": "syncing", "phase": "Running"}
 ASKED = {"brief": "not compared yet"}
 UNREACHABLE: dict[str, Any] = {}
 
@@ -22,6 +24,7 @@ UNREACHABLE: dict[str, Any] = {}
 def seen(**state: Any) -> dict[str, Any]:
     """What a look at one application finds; none is found while the API does not answer."""
     known = {"name": "eco2", "ready": False, "failed": False, "erring": False, "broken": False, "brief": ""}
+    known.update(sync="", health="", phase="")
     states = [{**known, **state}] if state else []
     brief = state.get("brief", "does not answer")
     return {
@@ -120,6 +123,13 @@ def test_what_may_pass_is_looked_at_again_until_time_is_up(task: Callable[..., T
     waiting = task(PASSING)
     assert waiting.wait(timeout=60)["msg"].startswith("Gave up after 60 s")
     assert len([look for look in waiting.looks if not look["waves"]]) == 4
+
+
+@pytest.mark.parametrize(("state", "times"), [(PROGRESSING, 4), (SYNCING, 0)])
+def test_what_is_synced_and_progresses_is_looked_at_again(task: Callable[..., Task], state: Any, times: int) -> None:
+    waiting = task(state)
+    waiting.wait(timeout=60)
+    assert len([look for look in waiting.looks if not look["waves"]]) == times
 
 
 def test_the_last_look_may_find_all_well(task: Callable[..., Task]) -> None:
