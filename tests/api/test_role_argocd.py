@@ -112,7 +112,11 @@ def test_settings_reach_their_places(run: Run, api: Api) -> None:
         argocd_ignore_differences={"apps/Deployment": {"jqPathExpressions": [".spec.replicas"]}},
     )
     parameters = namespaced(api, "configmaps", "argocd-cmd-params-cm")["data"]
-    assert parameters == {"server.insecure": "true", "controller.status.processors": "5"}
+    assert parameters == {
+        "applicationsetcontroller.enable.progressive.syncs": "true",
+        "controller.status.processors": "5",
+        "server.insecure": "true",
+    }
     settings = namespaced(api, "configmaps", "argocd-cm")["data"]
     assert settings["timeout.reconciliation"] == "30s"
     assert settings["resource.exclusions"] == '[{"kinds": ["Event"]}]'
