@@ -295,6 +295,9 @@ class Manifests:
         code, out, err = self.kubectl(
             "apply",
             "--server-side",
+            # The server refuses fields that it does not know in any case. kubectl's own validation would ask every API,
+            # also those that an extension of the server serves and that may be away.
+            "--validate=false",
             "--force-conflicts",
             f"--field-manager={self.module.params['field_manager']}",
             f"--dry-run={'server' if dry_run else 'none'}",
