@@ -77,8 +77,9 @@ def workload_state(name: str, workload: Mapping[str, Any] | None, unreachable: i
 
 
 def summary(nodes: Collection[State], workloads: Collection[State] = ()) -> str:
-    """Such as "9/14 Ready, waiting: k8s-redis (NetworkPluginNotReady)"; without Nodes, how many workloads are rolled out."""
+    """Such as "9/14 Ready, waiting: k8s-redis (NetworkPluginNotReady)"; without Nodes it counts workloads."""
     counted, word = (nodes, "Ready") if nodes else (workloads, "rolled out")
+    done = sum(state.ready for state in counted)
     waiting = [str(state) for state in [*nodes, *workloads] if not state.ready]
     shown = waiting[:_SHOWN] + ([f"{len(waiting) - _SHOWN} more"] if len(waiting) > _SHOWN else [])
-    return f"{sum(state.ready for state in counted)}/{len(counted)} {word}" + (f", waiting: {', '.join(shown)}" if shown else "")
+    return f"{done}/{len(counted)} {word}" + (f", waiting: {', '.join(shown)}" if shown else "")
