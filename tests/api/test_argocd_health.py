@@ -279,12 +279,13 @@ def test_the_wait_shows_what_it_waits_for_and_ends_when_it_is_there(
     argocd: ArgoCd, play: Play, plant: Callable[..., None]
 ) -> None:
     plant("eco2")
-    argocd.look("eco2", health="Progressing")
+    # Not one that the wait has Argo CD compare again: nobody would answer.
+    argocd.look("eco2", "OutOfSync")
     running = play(task(timeout=120))
     assert running.stdout
     lines = iter(running.stdout.readline, "")
     assert next(line for line in lines if "Synced and Healthy" in line) == (
-        "  0/1 Synced and Healthy, waiting: eco2 (Progressing)\n"
+        "  0/1 Synced and Healthy, waiting: eco2 (OutOfSync)\n"
     )
     argocd.look("eco2")
     output = "".join(lines)
