@@ -69,6 +69,11 @@ options:
     elements: str
     choices: [packages, runtime, api]
     default: []
+attributes:
+  action_group:
+    description: Its API options can be set once, in C(module_defaults).
+    support: full
+    membership: [groundwork.kube.kube]
 notes:
   - The module needs nothing but Python on the host it runs on. Only a kubeconfig that asks a program or an identity
     provider for credentials needs the C(kubernetes) library, and one that was not written by kubeadm or kubectl

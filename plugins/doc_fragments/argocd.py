@@ -32,10 +32,6 @@ attributes:
     description: Shows before and after.
     support: full
     details: Each object that changes, without status and what the server keeps.
-  action_group:
-    description: Its API options can be set once, in C(module_defaults).
-    support: full
-    membership: [groundwork.kube.kube]
 notes:
   - Objects are written to the Kubernetes API by server-side apply, under the field manager C(groundwork). No token of
     Argo CD's own API is needed, and a field that somebody else keeps and no option names is left alone.

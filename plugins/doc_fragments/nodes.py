@@ -27,10 +27,6 @@ attributes:
     description: Shows before and after.
     support: full
     details: One diff for each Node, of the lines that differ.
-  action_group:
-    description: Its API options can be set once, in C(module_defaults).
-    support: full
-    membership: [groundwork.kube.kube]
 notes:
   - What the inventory set is written on each Node, in the annotation C(groundwork.kube/owned), and for the whole
     cluster in the ConfigMap C(groundwork-nodes) of C(kube-system). What leaves the inventory is removed if it is on the

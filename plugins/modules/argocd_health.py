@@ -65,10 +65,6 @@ attributes:
     description: Shows before and after.
     support: N/A
     details: It changes nothing.
-  action_group:
-    description: Its API options can be set once, in C(module_defaults).
-    support: full
-    membership: [groundwork.kube.kube]
 seealso:
   - module: groundwork.kube.argocd_application
   - module: groundwork.kube.argocd_info

@@ -43,10 +43,6 @@ attributes:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: full
     details: Secrets are left out.
-  action_group:
-    description: Its API options can be set once, in C(module_defaults).
-    support: full
-    membership: [groundwork.kube.kube]
 seealso:
   - module: groundwork.kube.argocd_application
   - module: groundwork.kube.argocd_health

@@ -39,10 +39,6 @@ attributes:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: partial
     details: It says which keys of which Secrets change, and no value.
-  action_group:
-    description: Its API options can be set once, in C(module_defaults).
-    support: full
-    membership: [groundwork.kube.kube]
 notes:
   - Hashing needs C(libcrypt), which Debian, Ubuntu and Red Hat's systems have, on the host the module runs on.
 """

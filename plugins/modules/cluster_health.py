@@ -58,10 +58,6 @@ attributes:
     description: Shows before and after.
     support: N/A
     details: It changes nothing.
-  action_group:
-    description: Its API options can be set once, in C(module_defaults).
-    support: full
-    membership: [groundwork.kube.kube]
 """
 
 EXAMPLES = r"""

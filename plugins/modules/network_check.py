@@ -44,10 +44,6 @@ attributes:
     description: Shows before and after.
     support: N/A
     details: It leaves nothing changed.
-  action_group:
-    description: Its API options can be set once, in C(module_defaults).
-    support: full
-    membership: [groundwork.kube.kube]
 """
 
 EXAMPLES = r"""

@@ -58,10 +58,6 @@ attributes:
     description: Shows before and after.
     support: full
     details: The pods that go, and whether the Node takes pods.
-  action_group:
-    description: Its API options can be set once, in C(module_defaults).
-    support: full
-    membership: [groundwork.kube.kube]
 seealso:
   - module: kubernetes.core.k8s_drain
 """
