@@ -20,12 +20,19 @@ import pytest
 from lab import access
 from lab.artifacts import Artifacts, load_versions
 from lab.build import build
+from tests.lab.interruption import Catch, PlaybookRun, killed
 
 pytestmark = pytest.mark.lab
 
 VERSIONS = load_versions()
 FORMER, WANTED = VERSIONS.kubernetes, VERSIONS.kubernetes_next
-CONTROL_PLANE = "k8s-master"
+CONTROL_PLANE, FIRST_WORKER = "k8s-master", "k8s-api-auth"
+# Lines that kubeadm upgrade prints: only the API server is new yet; all are, and the cluster's record says so.
+MIDDLE_OF_UPGRADING = (
+    '[upgrade/staticpods] Preparing for "kube-controller-manager" upgrade',
+    "[upgrade/upload-config] Uploading the kubelet configuration",
+)
+INSTALLING = "TASK [groundwork.kube.kubeadm : Install the new kubelet and kubectl]"
 WEB = f"""\
 apiVersion: apps/v1
 kind: Deployment
@@ -164,12 +171,33 @@ def test_site_leaves_another_version_to_the_upgrade(cluster: Any) -> None:
     assert "playbooks/upgrade.yml" in run.stdout
 
 
-def test_a_version_two_minors_on_is_refused_before_anything_is_touched(cluster: Any) -> None:
+def test_a_version_that_is_not_supported_is_refused_before_anything_is_touched(cluster: Any) -> None:
     repository = cluster.mirror.rpartition(":")[0] + "/apt/kubernetes/v1.38/"
     skipping = {"kubeadm_version": "1.38.0", "kubeadm_apt_repository": repository}
     run = cluster.playbook("upgrade", extra_vars=skipping)
     assert (run.rc != 0, run.changed) == (True, {})
-    assert "kubeadm_version" in run.stdout
+    assert "kubeadm_version: Kubernetes 1.38 is not supported" in run.stdout
+
+
+@pytest.fixture
+def cluster_of_1_35(cluster: Any) -> Iterator[Any]:
+    """As far as its own record of itself says."""
+
+    def say(version: str) -> None:
+        kubectl = "kubectl --kubeconfig=/etc/kubernetes/admin.conf --namespace=kube-system"
+        said = f"{kubectl} get configmap kubeadm-config --output=yaml"
+        edited = f"sed 's/kubernetesVersion: .*/kubernetesVersion: v{version}/'"
+        cluster.node(CONTROL_PLANE, f"{said} | {edited} | {kubectl} replace -f -")
+
+    say("1.35.4")
+    yield cluster
+    say(FORMER)
+
+
+def test_a_step_over_a_minor_version_is_refused_before_anything_is_touched(cluster_of_1_35: Any) -> None:
+    run = cluster_of_1_35.playbook("upgrade", extra_vars=wanted(cluster_of_1_35))
+    assert (run.rc != 0, run.changed) == (True, {})
+    assert "set kubeadm_version to a version of 1.36 first" in run.stdout
 
 
 def test_check_mode_says_what_would_change_and_changes_nothing(cluster: Any, service: Service) -> None:
@@ -183,6 +211,20 @@ def test_check_mode_says_what_would_change_and_changes_nothing(cluster: Any, ser
     assert cluster.pods() == pods
 
 
+def test_killed_in_the_middle_of_the_control_plane_it_is_resumed(cluster: Any, service: Service) -> None:
+    catch = Catch(cluster, CONTROL_PLANE)
+    catch.place()
+    with requests(cluster, service) as seen:
+        for line in MIDDLE_OF_UPGRADING:
+            catch.at(line)
+            run = PlaybookRun(cluster, playbook="upgrade", extra_vars=wanted(cluster))
+            run.wait_until(catch.has_caught)
+            killed(run, catch)
+    print(seen)
+    assert versions(cluster) == everywhere(cluster, FORMER)
+    assert (seen.failed, seen.errors) == (0, "")
+
+
 def test_a_budget_without_room_stops_the_upgrade_and_is_named(cluster: Any, service: Service) -> None:
     """The control plane is upgraded by then; the workers are as they were, but for the one that is closed."""
     service.wants(2)
@@ -194,6 +236,16 @@ def test_a_budget_without_room_stops_the_upgrade_and_is_named(cluster: Any, serv
     assert versions(cluster) == {**everywhere(cluster, FORMER), CONTROL_PLANE: f"v{WANTED}"}
     assert (seen.failed, seen.errors) == (0, "")
     service.wants(1)
+
+
+def test_killed_while_a_worker_gets_its_kubelet(cluster: Any, service: Service) -> None:
+    with requests(cluster, service) as seen:
+        run = PlaybookRun(cluster, playbook="upgrade", extra_vars=wanted(cluster))
+        run.wait_until(lambda: INSTALLING in run.output.partition("PLAY [Workers]")[2])
+        killed(run)
+    print(seen)
+    assert cluster.read("node", FIRST_WORKER)["spec"]["unschedulable"]
+    assert (seen.failed, seen.errors) == (0, "")
 
 
 def test_run_again_it_goes_on_where_it_was_and_no_request_is_missed(cluster: Any, service: Service) -> None:
