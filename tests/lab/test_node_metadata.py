@@ -97,3 +97,18 @@ def test_it_leaves_also_from_a_node_that_registered_again_with_its_old_flags(clu
     assert cluster.taints(API) == []
     assert cluster.playbook("site").rc == 0
     assert cluster.playbook("site").changed == {}
+
+
+@pytest.mark.parametrize("playbook", ["label_nodes", "site"])
+def test_a_node_that_was_deleted_while_its_kubelet_runs_is_registered_again(cluster: Any, playbook: str) -> None:
+    labels, taints = cluster.labels(API), cluster.taints(API)
+    cluster.kubectl("delete", "node", API)
+
+    announced = cluster.playbook(playbook, "--check", "--diff")
+    assert (announced.rc, API in announced.changed) == (0, True)
+    assert API not in cluster.ready()
+
+    assert cluster.playbook(playbook).rc == 0
+    assert (cluster.labels(API), cluster.taints(API)) == (labels, taints)
+    cluster.kubectl("wait", "--for=condition=Ready", "--timeout=120s", f"node/{API}")
+    assert cluster.playbook(playbook).changed == {}
