@@ -172,7 +172,9 @@ def reasons(observed: Observed, wanted: Version, control_plane: bool) -> list[st
         return found + ([f"the kubelet has {observed.kubelet}"] if observed.kubelet != wanted else [])
     if observed.cluster != wanted:
         found.append(f"the cluster has {observed.cluster}")
-    found += [f"{name} has {tag(image)}" for name, image in observed.static_pods.items() if not has(image, wanted)]
+    # etcd has versions of its own, and kubeadm upgrades it before these.
+    pods = {name: observed.static_pods[name] for name in k.CONTROL_PLANE_COMPONENTS if name in observed.static_pods}
+    found += [f"{name} has {tag(image)}" for name, image in pods.items() if not has(image, wanted)]
     # The add-ons come with the last control plane.
     others = [version for name, version in observed.api_servers.items() if version != wanted]
     if not found and not others:

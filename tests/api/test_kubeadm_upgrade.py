@@ -84,7 +84,8 @@ class Cluster:
     def has(self, version: str) -> None:
         """As after `kubeadm upgrade apply` but for the add-ons."""
         self.cluster_has(version)
-        self._phase("control-plane", "all", version=version, output=k.MANIFESTS)
+        for pods in (("control-plane", "all"), ("etcd", "local")):
+            self._phase(*pods, version=version, output=k.MANIFESTS)
 
     def cluster_has(self, version: str) -> None:
         self._phase("upload-config", "kubeadm", "--kubeconfig", str(self.api.kubeconfig), version=version)
