@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.groundwork.kube.plugins.module_utils import role_variables, topology
+from ansible_collections.groundwork.kube.plugins.module_utils import (
+    control_plane_problems,
+    role_variables,
+    topology,
+)
 from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan import (
     GROUNDWORK_VARIABLES,
     READS,
     Inventory,
     plan,
-    warnings,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.cluster_problems import problems
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem, Variables
@@ -41,17 +45,17 @@ class ActionModule(ActionBase):
         inventory, found = _read(task_vars["groups"], task_vars["hostvars"])
         found += _independent(problems(inventory), found)
         found += _unknown_variables(inventory)
+        # Asking DNS takes its time, and only a sound inventory says whom to ask for.
+        found += [] if found else control_plane_problems.unresolved(inventory, _resolves)
         if found:
             return {**result, **_refusal(found)}
-        for warning in warnings(inventory):
-            self._display.warning(warning)
         phases = _load("playbooks/vars/phases.yml")["phases"]
         return {**result, "changed": False, "plan": plan(inventory, phases)}
 
 
 def _read(groups: Mapping[str, Any], hostvars: Mapping[str, Variables]) -> tuple[Inventory, list[Problem]]:
     """The inventory with the values of what the plan reads, and what of them could not be worked out."""
-    names = [*topology.members(groups), *groups.get("ungrouped", ())]
+    names = [*topology.members(groups), *groups.get(topology.API_LB, ()), *groups.get("ungrouped", ())]
     written: dict[str, Variables] = {}
     variables: dict[str, dict[str, Any]] = {}
     found: list[Problem] = []
@@ -95,11 +99,18 @@ def _unknown_variables(inventory: Inventory) -> Iterator[Problem]:
     # The plan looks at the values of its own variables more closely than a type does.
     own: dict[str, dict[str, Any]] = {name: {"type": "raw"} for name in (*GROUNDWORK_VARIABLES, *READS)}
     return role_variables.problems(
-        inventory.nodes,
+        list(dict.fromkeys([*inventory.nodes, *inventory.address_keepers])),
         inventory.written,
         [*(f"{role}_" for role in specs), "groundwork_"],
         {**role_variables.options(specs.values()), **own},
     )
+
+
+def _resolves(name: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(name, None))
+    except OSError:
+        return False
 
 
 def _refusal(found: list[Problem]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.groundwork.kube.plugins.module_utils import topology
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import (
+    API_LB,
     CONTROL_PLANE,
     WORKER,
     Groups,
@@ -30,12 +31,15 @@ SHARED: dict[str, Any] = {
     "kubeadm_pod_subnet": "192.168.0.0/16",
     "kubeadm_service_subnet": "10.96.0.0/12",
     "kubeadm_dns_domain": "cluster.local",
+    "kubeadm_external_etcd": {},
     "kubeadm_apiserver_cert_sans": [],
     "kubeadm_apiserver_extra_args": [],
     "kubeadm_controller_manager_extra_args": [],
     "kubeadm_scheduler_extra_args": [],
     "kubeadm_cluster_configuration": {},
     "kubeadm_kube_proxy_configuration": {},
+    "api_lb_provider": "external",
+    "api_lb_virtual_router_id": 51,
     "calico_version": None,
     "calico_encapsulation": "VXLAN",
     "calico_typha": "auto",
@@ -79,6 +83,7 @@ GROUNDWORK_VARIABLES = {
     "groundwork_admin_kubeconfig": "Where on the controller to keep a copy of the admin kubeconfig; empty: nowhere.",
     "groundwork_artifacts": "Where on the controller a run leaves what it was asked to leave, mode 0600.",
     "groundwork_upgrade_serial": "How many workers playbooks/upgrade.yml upgrades at a time: a number or a share; 1.",
+    "groundwork_replace": "The control plane that playbooks/replace_control_plane.yml replaces, by its Node's name.",
     "groundwork_confirm": "The cluster's name again, to let a destructive playbook act.",
     "groundwork_assume": "What earlier phases of this check-mode run would have made.",
 }
@@ -92,6 +97,8 @@ _BGP_ENCAPSULATIONS = ("IPIP", "IPIPCrossSubnet", "None")
 TYPHA_ABOVE_NODES = 50
 
 API_PORT = 6443
+# Where the balancer listens when it shares its machine with an API server.
+BALANCED_PORT = 8443
 
 
 class Port(NamedTuple):
@@ -108,8 +115,8 @@ class Port(NamedTuple):
 PORTS = (
     Port(6443, "tcp", CONTROL_PLANE, CONTROL_PLANE, "", "Kubernetes API"),
     Port(6443, "tcp", WORKER, CONTROL_PLANE, "", "Kubernetes API"),
-    Port(2379, "tcp", CONTROL_PLANE, CONTROL_PLANE, "", "etcd clients"),
-    Port(2380, "tcp", CONTROL_PLANE, CONTROL_PLANE, "", "etcd peers"),
+    Port(2379, "tcp", CONTROL_PLANE, CONTROL_PLANE, "etcd", "etcd clients"),
+    Port(2380, "tcp", CONTROL_PLANE, CONTROL_PLANE, "etcd", "etcd peers"),
     Port(10250, "tcp", CONTROL_PLANE, CONTROL_PLANE, "", "kubelet: logs, exec and metrics"),
     Port(10250, "tcp", CONTROL_PLANE, WORKER, "", "kubelet: logs, exec and metrics"),
     Port(10257, "tcp", "localhost", CONTROL_PLANE, "", "kube-controller-manager health and metrics"),
@@ -169,9 +176,12 @@ class Inventory:
 
     @property
     def endpoint(self) -> Any:
-        return self.shared("kubeadm_control_plane_endpoint") or (
-            f"api.{self.shared('groundwork_cluster_name')}.internal:{API_PORT}"
-        )
+        return self.shared("kubeadm_control_plane_endpoint") or self.usual_endpoint
+
+    @property
+    def usual_endpoint(self) -> str:
+        port = BALANCED_PORT if self.balances_itself else API_PORT
+        return f"api.{self.shared('groundwork_cluster_name')}.internal:{port}"
 
     @property
     def endpoint_address(self) -> str | None:
@@ -181,6 +191,23 @@ class Inventory:
             return given
         host = self.control_planes[0]
         return topology.address(host, self.variables[host])
+
+    @property
+    def address_keepers(self) -> Sequence[str]:
+        """The machines that keep the API's shared address among them; none where somebody else does."""
+        keepers = {"keepalived": self.groups.get(API_LB) or self.control_planes, "kube_vip": self.control_planes}
+        return keepers.get(str(self.shared("api_lb_provider")), ())
+
+    @property
+    def balances_itself(self) -> bool:
+        """Whether the balancer shares a machine with an API server, which then has the usual port."""
+        return self.shared("api_lb_provider") == "keepalived" and not set(self.control_planes).isdisjoint(
+            self.address_keepers
+        )
+
+    @property
+    def has_external_etcd(self) -> bool:
+        return bool(self.shared("kubeadm_external_etcd"))
 
     @property
     def has_typha(self) -> bool:
@@ -214,38 +241,45 @@ def plan(inventory: Inventory, phases: Sequence[Mapping[str, Any]]) -> dict[str,
             "version": inventory.version,
             "minor": inventory.minor,
         },
-        "nodes": topology.nodes(inventory.groups, inventory.variables),
+        "nodes": nodes(inventory),
+        "api_lb": {
+            "provider": inventory.shared("api_lb_provider"),
+            "hosts": {host: topology.address(host, inventory.variables[host]) for host in inventory.address_keepers},
+        },
         "ports": ports(inventory),
         "api_host": inventory.shared("groundwork_api_host") or inventory.control_planes[0],
         "phases": [dict(phase) for phase in phases],
+        "address_pools": [dict(pool) for pool in inventory.shared("argocd_root_values").get("addressPools") or ()],
     }
+
+
+def nodes(inventory: Inventory) -> dict[str, dict[str, Any]]:
+    every = topology.nodes(inventory.groups, inventory.variables)
+    return {name: {**node, "etcd": node["etcd"] and not inventory.has_external_etcd} for name, node in every.items()}
 
 
 def ports(inventory: Inventory) -> list[dict[str, Any]]:
     """The ports this very cluster needs from machine to machine."""
     encapsulation = inventory.shared("calico_encapsulation")
+    balanced = int(str(inventory.endpoint).rpartition(":")[2])
+    table = (
+        *PORTS,
+        Port(balanced, "tcp", CONTROL_PLANE, CONTROL_PLANE, "balancer", "Kubernetes API at its shared address"),
+        Port(balanced, "tcp", WORKER, CONTROL_PLANE, "balancer", "Kubernetes API at its shared address"),
+    )
     has = {
         "": True,
+        "etcd": not inventory.has_external_etcd,
+        "balancer": inventory.balances_itself,
         "vxlan": inventory.has_calico and encapsulation.startswith("VXLAN"),
         "bgp": inventory.has_calico and encapsulation in _BGP_ENCAPSULATIONS,
         "typha": inventory.has_typha,
     }
     return [
         {"port": port.port, "protocol": port.protocol, "from": port.source, "to": port.target, "why": port.why}
-        for port in PORTS
+        for port in table
         if has[port.needs]
         and len({*inventory.groups.get(port.source, ()), *inventory.groups.get(port.target, ())}) > 1
         and inventory.groups.get(port.source)
         and inventory.groups.get(port.target)
-    ]
-
-
-def warnings(inventory: Inventory) -> list[str]:
-    """What will work, and yet is hardly meant."""
-    count = len(inventory.control_planes)
-    if count % 2:
-        return []
-    return [
-        f"{count} control planes hold {count} etcd members, which bear the loss of no more than {count - 1} do; "
-        f"take {count - 1} or {count + 1}"
     ]

@@ -11,7 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from ansible_collections.groundwork.kube.plugins.module_utils import gitops_problems, topology
+from ansible_collections.groundwork.kube.plugins.module_utils import (
+    control_plane_problems,
+    gitops_problems,
+    topology,
+)
 from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan import (
     API_PORT,
     ENCAPSULATIONS,
@@ -20,6 +24,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan impor
     Inventory,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import (
+    API_LB,
     CONTROL_PLANE,
     ETCD,
     WORKER,
@@ -60,6 +65,7 @@ _OWNED_FIELDS = {
     "networking.podSubnet": "kubeadm_pod_subnet",
     "networking.serviceSubnet": "kubeadm_service_subnet",
     "networking.dnsDomain": "kubeadm_dns_domain",
+    "etcd.external": "kubeadm_external_etcd",
     "apiServer.certSANs": "kubeadm_apiserver_cert_sans",
     "apiServer.extraArgs": "kubeadm_apiserver_extra_args",
     "controllerManager.extraArgs": "kubeadm_controller_manager_extra_args",
@@ -89,13 +95,13 @@ def _no_control_plane(inventory: Inventory) -> Problem:
 
 
 def _others(inventory: Inventory) -> list[str]:
-    return [name for name in inventory.groups if name not in (CONTROL_PLANE, WORKER, ETCD, "all", "ungrouped")]
+    return [name for name in inventory.groups if name not in (CONTROL_PLANE, WORKER, ETCD, API_LB, "all", "ungrouped")]
 
 
 def _groups(inventory: Inventory) -> Iterator[Problem]:
     # The words "control_plane" or "worker" alone are nobody's typing mistake.
     for group in _others(inventory):
-        meant = nearest(group.replace("-", "_"), (CONTROL_PLANE, WORKER, ETCD), cutoff=0.85)
+        meant = nearest(group.replace("-", "_"), (CONTROL_PLANE, WORKER, ETCD, API_LB), cutoff=0.85)
         outside = [host for host in inventory.groups[group] if meant and host not in inventory.groups.get(meant, ())]
         if meant and outside:
             yield Problem(
@@ -208,7 +214,7 @@ def _containerd_version(inventory: Inventory) -> Iterator[Problem]:
 
 def _endpoint(inventory: Inventory) -> Iterator[Problem]:
     variable = "kubeadm_control_plane_endpoint"
-    example = f"api.{inventory.shared('groundwork_cluster_name')}.internal:{API_PORT}"
+    example = inventory.usual_endpoint
     host, _colon, port = str(inventory.endpoint).rpartition(":")
     if not port.isdecimal() or not 0 < int(port) < 65536:
         yield inventory.says(variable, f"{inventory.endpoint!r} lacks a port", f"write NAME:PORT, like {example}")
@@ -229,7 +235,7 @@ def _endpoint(inventory: Inventory) -> Iterator[Problem]:
 
 
 def _balanced(inventory: Inventory) -> bool:
-    return inventory.shared("kubeadm_control_plane_endpoint_address") is not None
+    return bool(inventory.address_keepers) or inventory.shared("kubeadm_control_plane_endpoint_address") is not None
 
 
 def _endpoint_address(inventory: Inventory) -> Iterator[Problem]:
@@ -581,5 +587,6 @@ _CHECKS = (
     _cgroup_driver,
     _mirrors,
     _proxies,
+    control_plane_problems.problems,
     gitops_problems.problems,
 )

@@ -25,6 +25,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.metadata import (
 CONTROL_PLANE = "kube_control_plane"
 WORKER = "kube_node"
 ETCD = "etcd"
+API_LB = "api_lb"
 
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane:NoSchedule"
 

@@ -19,12 +19,22 @@ options:
     description: The Debian packages whose versions and holds to tell.
     type: list
     elements: str
-    default: [containerd, containerd.io, cri-tools, kubeadm, kubectl, kubelet, kubernetes-cni, runc]
+    default:
+      - containerd
+      - containerd.io
+      - cri-tools
+      - haproxy
+      - keepalived
+      - kubeadm
+      - kubectl
+      - kubelet
+      - kubernetes-cni
+      - runc
   services:
     description: The systemd services whose state to tell.
     type: list
     elements: str
-    default: [containerd, kubelet, chrony, ntp, ntpd-rs, ntpsec, openntpd, systemd-timesyncd]
+    default: [containerd, haproxy, keepalived, kubelet, chrony, ntp, ntpd-rs, ntpsec, openntpd, systemd-timesyncd]
   modules:
     description: The kernel modules to look for.
     type: list
@@ -189,6 +199,8 @@ def main() -> None:
                     "containerd",
                     "containerd.io",
                     "cri-tools",
+                    "haproxy",
+                    "keepalived",
                     "kubeadm",
                     "kubectl",
                     "kubelet",
@@ -201,6 +213,8 @@ def main() -> None:
                 "elements": "str",
                 "default": [
                     "containerd",
+                    "haproxy",
+                    "keepalived",
                     "kubelet",
                     "chrony",
                     "ntp",

@@ -42,6 +42,10 @@ options:
     description: Whether the node joins as a control plane.
     type: bool
     default: false
+  etcd:
+    description: Whether a control plane brings a member of etcd along. Not where etcd is elsewhere.
+    type: bool
+    default: true
   patches:
     description: Files of kubeadm's patches directory, name to content.
     type: dict
@@ -111,9 +115,9 @@ LEFT_BY_A_JOIN = (
 )
 
 
-def local_state(control_plane: bool) -> str:
+def local_state(control_plane: bool, etcd: bool) -> str:
     """What the disk says: absent, partial, or member. Only a member's credentials can tell the rest."""
-    manifests = ("etcd", *k.CONTROL_PLANE_COMPONENTS) if control_plane else ()
+    manifests = (*(("etcd",) if etcd else ()), *k.CONTROL_PLANE_COMPONENTS) if control_plane else ()
     traces = [
         k.KUBELET_CONF,
         k.BOOTSTRAP_CONF,
@@ -137,7 +141,7 @@ def refuse_other_cluster(ca_cert_hashes: list[str]) -> None:
 
 
 def observe(module: AnsibleModule) -> str:
-    state = local_state(module.params["control_plane"])
+    state = local_state(module.params["control_plane"], module.params["etcd"])
     if state == "absent":
         return state
     if not (module.check_mode and "api" in module.params["assume"]):
@@ -197,6 +201,7 @@ def main() -> None:
             "node_name": {"type": "str", "required": True},
             "ca_cert_hashes": {"type": "list", "elements": "str", "required": True},
             "control_plane": {"type": "bool", "default": False},
+            "etcd": {"type": "bool", "default": True},
             "patches": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 60},
             **ASSUME_ARGUMENT_SPEC,

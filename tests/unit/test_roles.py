@@ -64,7 +64,7 @@ def test_roles_mark_their_files_as_groundworks_own() -> None:
         for name, value in _load(role / "vars/main.yml").items()
         if name.endswith("_marker")
     }
-    assert markers == dict.fromkeys(["_containerd_marker", "_kubeadm_marker"], MARKER)
+    assert markers == dict.fromkeys(["_api_lb_marker", "_containerd_marker", "_kubeadm_marker"], MARKER)
 
 
 def test_no_readme_is_stale() -> None:

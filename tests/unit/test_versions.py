@@ -95,6 +95,7 @@ def test_the_labs_kubernetes_is_of_one_piece() -> None:
     [
         ("kubeadm_version", KUBERNETES["default"]),
         ("calico_version", VERSIONS["calico"]),
+        ("api_lb_kube_vip_image", f"ghcr.io/kube-vip/kube-vip:v{VERSIONS['kube_vip']}"),
         ("containerd_sandbox_image", f"registry.k8s.io/pause:{VERSIONS['pause']}"),
         ("verify_image", f"registry.k8s.io/e2e-test-images/agnhost:{VERSIONS['agnhost']}"),
     ],

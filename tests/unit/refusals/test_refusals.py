@@ -40,7 +40,7 @@ def inventory_of(case: dict[str, Any]) -> dict[str, Any]:
         for group in ("kube_control_plane", "kube_node")
         for host, variables in EXAMPLE[group]["hosts"].items()
     }
-    addresses["control-plane-2"] = {"ansible_host": "192.0.2.12"}
+    addresses |= {f"control-plane-{number}": {"ansible_host": f"192.0.2.1{number}"} for number in (2, 3)}
     members = {group: list(EXAMPLE[group]["hosts"]) for group in ("kube_control_plane", "kube_node")}
     members.update(case.get("groups", {}))
     changes = case.get("set", {})

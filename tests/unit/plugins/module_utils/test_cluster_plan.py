@@ -14,9 +14,9 @@ from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan impor
     Inventory,
     plan,
     ports,
-    warnings,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.cluster_problems import problems
+from ansible_collections.groundwork.kube.plugins.module_utils.control_plane_problems import unresolved
 
 VERSIONS = yaml.safe_load((Path(__file__).parents[4] / "versions.yml").read_text())
 
@@ -122,11 +122,60 @@ def test_typha_comes_by_itself_beyond_fifty_nodes() -> None:
     assert 5473 in {port for port, _source, _target in pairs(inventory(workers=50))}
 
 
-def test_an_even_number_of_control_planes_is_told_and_not_refused() -> None:
-    two = inventory(control_planes=2, kubeadm_control_plane_endpoint_address="203.0.113.1")
-    assert problems(two) == []
-    assert "take 1 or 3" in warnings(two)[0]
-    assert warnings(inventory(control_planes=3)) == []
+def test_control_planes_that_balance_the_api_themselves_do_so_on_another_port() -> None:
+    sound = inventory(
+        control_planes=3, api_lb_provider="keepalived", kubeadm_control_plane_endpoint_address="192.0.2.99"
+    )
+    assert problems(sound) == []
+    planned = plan(sound, [])
+    assert planned["cluster"]["endpoint"] == "api.kubernetes.internal:8443"
+    assert planned["api_lb"] == {
+        "provider": "keepalived",
+        "hosts": {"cp-1": "192.0.2.1", "cp-2": "192.0.2.2", "cp-3": "192.0.2.3"},
+    }
+    assert {
+        (8443, "kube_control_plane", "kube_control_plane"),
+        (8443, "kube_node", "kube_control_plane"),
+    } <= pairs(sound)
+
+
+def test_balancers_of_their_own_keep_the_usual_port() -> None:
+    sound = inventory(
+        control_planes=3,
+        groups={"api_lb": ["lb-1", "lb-2"]},
+        api_lb_provider="keepalived",
+        kubeadm_control_plane_endpoint_address="192.0.2.99",
+    )
+    assert problems(sound) == []
+    planned = plan(sound, [])
+    assert planned["cluster"]["endpoint_port"] == 6443
+    assert list(planned["api_lb"]["hosts"]) == ["lb-1", "lb-2"]
+    assert "lb-1" not in planned["nodes"]
+
+
+def test_an_external_address_has_no_keepers_here() -> None:
+    planned = plan(inventory(control_planes=3, kubeadm_control_plane_endpoint_address="203.0.113.1"), [])
+    assert planned["api_lb"] == {"provider": "external", "hosts": {}}
+
+
+def test_with_an_etcd_elsewhere_two_control_planes_will_do() -> None:
+    etcd = {"endpoints": ["https://192.0.2.201:2379"], "ca": "a", "certificate": "b", "key": "c"}
+    sound = inventory(
+        control_planes=2, kubeadm_control_plane_endpoint_address="203.0.113.1", kubeadm_external_etcd=etcd
+    )
+    assert problems(sound) == []
+    assert not [name for name, node in plan(sound, [])["nodes"].items() if node["etcd"]]
+    assert not {port for port, _source, _target in pairs(sound)} & {2379, 2380}
+
+
+def test_dns_is_asked_only_where_it_is_left_to_know_the_endpoint() -> None:
+    left_to_dns = inventory(control_planes=3, kubeadm_control_plane_endpoint_address="")
+    given = inventory(control_planes=3, kubeadm_control_plane_endpoint_address="203.0.113.1")
+    assert [problem.variable for problem in unresolved(left_to_dns, lambda _name: False)] == [
+        "kubeadm_control_plane_endpoint"
+    ]
+    assert list(unresolved(left_to_dns, lambda name: name == "api.kubernetes.internal")) == []
+    assert list(unresolved(given, lambda _name: False)) == []
 
 
 def test_a_mask_that_is_none_is_left_to_kubeadm() -> None:
