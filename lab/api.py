@@ -84,6 +84,7 @@ class ApiServer:
     def start(self, *, die_with_parent: bool = False) -> None:
         """Start both and return when the API says that it is ready."""
         port, etcd_port, peer_port = _free_ports(3)
+        self.etcd_url = f"https://127.0.0.1:{etcd_port}"
         self._write_certificates(port)
         self._children = [
             self._etcd.start(self._etcd_argv(etcd_port, peer_port), die_with_parent=die_with_parent),
