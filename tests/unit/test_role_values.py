@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from lab.api import binary
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
@@ -113,3 +118,42 @@ def test_a_key_that_was_fetched_for_another_host_is_not_fetched_again(value: Val
     given = {"kubeadm_apt_key_url": address, "groundwork_keys": {address: "the key"}}
 
     assert value("kubeadm", "kubeadm_apt_key", **given) == "the key"
+
+
+def test_an_etcd_elsewhere_is_one_that_kubeadm_takes(value: Value, tmp_path: Path) -> None:
+    etcd = {
+        "endpoints": ["https://192.0.2.201:2379", "https://192.0.2.202:2379"],
+        "ca": "a",
+        "certificate": "b",
+        "key": "c",
+    }
+    cluster = {
+        "name": "kubernetes",
+        "endpoint": "api.kubernetes.internal:6443",
+        "pod_subnet": "192.168.0.0/16",
+        "service_subnet": "10.96.0.0/12",
+        "dns_domain": "cluster.local",
+    }
+    document = value(
+        "kubeadm", "_kubeadm_cluster_configuration", groundwork={"cluster": cluster}, kubeadm_external_etcd=etcd
+    )
+    init = {"apiVersion": document["apiVersion"], "kind": "InitConfiguration"}
+    init["localAPIEndpoint"] = {"advertiseAddress": "192.0.2.11"}
+    (tmp_path / "kubeadm.yaml").write_text(yaml.safe_dump_all([init, document]))
+
+    command = [binary("kubeadm"), "init", "phase", "control-plane", "apiserver", "--dry-run"]
+    made = {**os.environ, "KUBEADM_INIT_DRYRUN_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [*command, "--config", tmp_path / "kubeadm.yaml"], env=made, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    flags = yaml.safe_load((tmp_path / "kube-apiserver.yaml").read_text())["spec"]["containers"][0]["command"]
+    assert "--etcd-servers=https://192.0.2.201:2379,https://192.0.2.202:2379" in flags
+    files = {
+        file["path"]: file for file in value("kubeadm", "_kubeadm_external_etcd_files", kubeadm_external_etcd=etcd)
+    }
+    for flag in ("--etcd-cafile", "--etcd-certfile", "--etcd-keyfile"):
+        assert [path for path in files if f"{flag}={path}" in flags]
+    key = files["/etc/kubernetes/pki/apiserver-etcd-client.key"]
+    assert (key["content"], key["mode"], key["sensitive"]) == ("c", "0600", True)
