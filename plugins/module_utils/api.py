@@ -200,9 +200,10 @@ class ApiClient:
         query: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
         attempts: int = _THROTTLED_ATTEMPTS,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Send one request, again where the server asks for patience; return the decoded answer."""
-        answer = self._send(method, path, body, query, content_type, attempts)
+        answer = self._send(method, path, body, query, content_type, attempts, headers)
         return json.loads(answer) if answer else {}
 
     def text(self, path: str) -> str:
@@ -217,12 +218,13 @@ class ApiClient:
         query: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
         attempts: int = _THROTTLED_ATTEMPTS,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         deed = f"{method} {path}"
         target = self._access.url.path.rstrip("/") + path + ("?" + urlencode(query, doseq=True) if query else "")
         content = None if body is None else json.dumps(body).encode()
         for attempt in range(1, attempts + 1):
-            status, retry_after, answer = self._exchange(deed, method, target, content, content_type)
+            status, retry_after, answer = self._exchange(deed, method, target, content, content_type, headers or {})
             if status != 429 or attempt == attempts:
                 break
             time.sleep(retry_after)
@@ -236,13 +238,19 @@ class ApiClient:
         self._connection = None
 
     def _exchange(
-        self, deed: str, method: str, target: str, content: bytes | None, content_type: str
+        self,
+        deed: str,
+        method: str,
+        target: str,
+        content: bytes | None,
+        content_type: str,
+        headers: Mapping[str, str],
     ) -> tuple[int, float, bytes]:
         reused = self._connection is not None
         try:
             connection = self._connection = self._connection or _connect(self._access, self._timeout)
             connection.putrequest(method, target, skip_accept_encoding=True)
-            for name, value in self._access.headers():
+            for name, value in (*self._access.headers(), *headers.items()):
                 connection.putheader(name, value)
             connection.putheader("Accept", "application/json")
             if content is not None:
@@ -255,7 +263,7 @@ class ApiClient:
             self.close()
             # The server may have closed a connection that was idle: nothing was lost, but a POST might have been done.
             if reused and method != "POST" and not isinstance(error, socket.timeout):
-                return self._exchange(deed, method, target, content, content_type)
+                return self._exchange(deed, method, target, content, content_type, headers)
             raise ApiUnreachableError(deed, f"the API at {self._access.host} does not answer: {error}") from error
 
 
@@ -295,7 +303,7 @@ def _refusal(deed: str, status: int, answer: bytes) -> ApiError:
     if not isinstance(details, dict):
         details = {"message": answer.decode(errors="replace").strip()}
     reason = details.get("reason") or http.client.responses.get(status, "Unknown")
-    message = details.get("message") or "no reason given"
+    message = details.get("message") or "; ".join(details.get("errors") or []) or "no reason given"
     # Most messages hold their causes already; that of a refused eviction keeps the budget's name to its cause.
     causes = (cause.get("message") or "" for cause in (details.get("details") or {}).get("causes") or [])
     told = " ".join([message, *(cause for cause in causes if cause not in message)])
