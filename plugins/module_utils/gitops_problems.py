@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from ansible_collections.groundwork.kube.plugins.module_utils import address_pools
 from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan import Inventory
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem, is_dns_name, nearest
 
@@ -33,6 +34,7 @@ def problems(inventory: Inventory) -> Iterator[Problem]:
     yield from _ingress(inventory)
     yield from _root(inventory)
     yield from _secrets(inventory)
+    yield from address_pools.problems(inventory)
 
 
 def _choices(inventory: Inventory) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.groundwork.kube.plugins.module_utils import address_pools
 from ansible_collections.groundwork.kube.plugins.module_utils.host_network import POD_NETWORK_INTERFACE
 from ansible_collections.groundwork.kube.plugins.module_utils.port_checks import group_members
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem
@@ -462,6 +463,44 @@ def _subnet(machine: Machine) -> str:
     return str(ipaddress.ip_interface(f"{own['address']}/{own['prefix']}").network) if own else ""
 
 
+def _address_pools(machines: list[Machine]) -> Iterator[Problem]:
+    """What the inventory cannot know: more addresses of the machines, their gateways, how large their networks are."""
+    for pool in machines[0].plan["address_pools"] if machines else ():
+        interfaces = pool.get("interfaces") or ()
+        for addresses in address_pools.ranges(pool):
+            for machine in machines:
+                for what in _held(machine.state, addresses):
+                    yield machine.problem(
+                        address_pools.VARIABLE, f"{addresses.text} holds {what}", "leave what is in use out of the pool"
+                    )
+            networks = sorted({str(network) for machine in machines for network in _reached(machine.state, interfaces)})
+            if not any(addresses.within(ipaddress.IPv4Network(network)) for network in networks):
+                where = f" by {' or '.join(interfaces)}" if interfaces else ""
+                yield machines[0].problem(
+                    address_pools.VARIABLE,
+                    f"{addresses.text} is in no network that the machines reach without a router{where} "
+                    f"({_some(networks) or 'there is none'})",
+                    "take free addresses of such a network",
+                )
+
+
+def _held(state: State, addresses: address_pools.Range) -> Iterator[str]:
+    for own in state["addresses"]:
+        if not POD_NETWORK_INTERFACE.match(own["interface"]) and ipaddress.ip_address(own["address"]) in addresses:
+            yield f"the machine's own address {own['address']} on {own['interface']}"
+    for gateway in sorted({route["gateway"] for route in state["routes"] if route["gateway"]}):
+        if ipaddress.ip_address(gateway) in addresses:
+            yield f"its gateway {gateway}"
+
+
+def _reached(state: State, interfaces: Sequence[str]) -> Iterator[ipaddress.IPv4Network]:
+    for own in state["addresses"]:
+        wanted = own["interface"] in interfaces if interfaces else not POD_NETWORK_INTERFACE.match(own["interface"])
+        interface = ipaddress.ip_interface(f"{own['address']}/{own['prefix']}")
+        if wanted and isinstance(interface, ipaddress.IPv4Interface) and not interface.is_loopback:
+            yield interface.network
+
+
 def _leftovers(machines: list[Machine]) -> Iterator[Problem]:
     """Traces of a cluster that is not the one the control planes serve."""
     serving = [machine for machine in machines if machine.state["kubeadm"]["admin_conf"]]
@@ -508,7 +547,13 @@ _HOST_CHECKS: tuple[Callable[[Machine], Iterator[Problem]], ...] = (
     _versions,
     _containerd,
 )
-_CLUSTER_CHECKS: tuple[Callable[[list[Machine]], Iterator[Problem]], ...] = (_skew, _twins, _subnets, _leftovers)
+_CLUSTER_CHECKS: tuple[Callable[[list[Machine]], Iterator[Problem]], ...] = (
+    _skew,
+    _twins,
+    _subnets,
+    _address_pools,
+    _leftovers,
+)
 
 
 # Ports and mirrors

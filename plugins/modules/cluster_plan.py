@@ -96,4 +96,9 @@ plan:
       description: The phases of a run, in order.
       type: list
       elements: dict
+    address_pools:
+      description: The pools of addresses that MetalLB may give away, which preflight holds against the machines' networks.
+      type: list
+      elements: dict
+      sample: [{name: default, addresses: [192.0.2.200-192.0.2.219]}]
 """

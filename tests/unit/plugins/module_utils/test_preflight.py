@@ -39,6 +39,7 @@ PLAN: dict[str, Any] = {
         {"port": 6443, "protocol": "tcp", "from": "kube_node", "to": "kube_control_plane", "why": "Kubernetes API"},
         {"port": 4789, "protocol": "udp", "from": "kube_node", "to": "kube_node", "why": "Calico's VXLAN"},
     ],
+    "address_pools": [{"name": "default", "addresses": ["198.51.100.200-198.51.100.220"]}],
 }
 
 
@@ -188,6 +189,34 @@ def test_it_is_caught_on_its_host_with_a_remedy(states: dict[str, Any], what: st
     assert [problem.host for problem in found] == [host], found
     assert said in found[0].problem
     assert remedy in found[0].remedy
+
+
+@pytest.mark.parametrize(
+    ("pool", "host", "said"),
+    [
+        ({"addresses": ["203.0.113.16/28"]}, "master", "in no network that the machines reach"),
+        ({"addresses": ["198.51.100.240/29", "198.51.101.0/28"]}, "master", "198.51.101.0/28 is in no network"),
+        ({"addresses": ["198.51.100.240-198.51.100.254"]}, "redis", "holds its gateway 198.51.100.254"),
+        ({"addresses": ["192.0.2.0/24"], "interfaces": ["eth1"]}, "redis", "own address 192.0.2.3 on eth1"),
+        ({"addresses": ["192.0.2.32/28"], "interfaces": ["eth0"]}, "master", "by eth0 (198.51.100.0/24)"),
+    ],
+)
+def test_a_pool_is_of_a_network_that_the_machines_are_in_and_of_nobody_elses(
+    states: dict[str, Any], pool: dict[str, Any], host: str, said: str
+) -> None:
+    states["redis"]["addresses"].append({"interface": "eth1", "address": "192.0.2.3", "prefix": 24})
+    states["master"]["routes"] = states["worker"]["routes"] = []
+
+    found = problems({**PLAN, "address_pools": [{"name": "default", **pool}]}, states, settings())
+
+    assert [problem.host for problem in found] == [host], found
+    assert said in found[0].problem
+
+
+def test_an_address_that_kube_proxy_holds_for_a_service_is_no_machines_own(states: dict[str, Any]) -> None:
+    states["worker"]["addresses"].append({"interface": "kube-ipvs0", "address": "198.51.100.200", "prefix": 32})
+
+    assert problems(PLAN, states, settings()) == []
 
 
 def test_everything_wrong_is_told_at_once(states: dict[str, Any]) -> None:
