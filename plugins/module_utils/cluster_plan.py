@@ -250,7 +250,6 @@ def plan(inventory: Inventory, phases: Sequence[Mapping[str, Any]]) -> dict[str,
         "api_host": inventory.shared("groundwork_api_host") or inventory.control_planes[0],
         "phases": [dict(phase) for phase in phases],
         "address_pools": [dict(pool) for pool in inventory.shared("argocd_root_values").get("addressPools") or ()],
-        "address_pools": [dict(pool) for pool in inventory.shared("argocd_root_values").get("addressPools") or ()],
     }
 
 
