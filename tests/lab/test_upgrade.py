@@ -27,7 +27,7 @@ pytestmark = pytest.mark.lab
 VERSIONS = load_versions()
 FORMER, WANTED = VERSIONS.kubernetes, VERSIONS.kubernetes_next
 CONTROL_PLANE, FIRST_WORKER = "k8s-master", "k8s-api-auth"
-# Lines that kubeadm upgrade prints: only the API server is new yet; all but kube-proxy is, and the cluster's record says so.
+# Lines that kubeadm upgrade prints: only the API server is new yet; all but kube-proxy is, and the record says so.
 MIDDLE_OF_UPGRADING = (
     '[upgrade/staticpods] Preparing for "kube-controller-manager" upgrade',
     "[addons] Applied essential addon: CoreDNS",
