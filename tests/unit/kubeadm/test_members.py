@@ -95,6 +95,19 @@ def test_a_member_is_left_alone(run_module: RunModule, node: Node, monkeypatch: 
     assert (result["changed"], result["state"], result["commands"]) == (False, "member", [])
 
 
+@pytest.mark.parametrize(("etcd", "state"), [(True, "partial"), (False, "member")])
+def test_a_control_plane_without_its_etcd_is_half_joined_unless_etcd_is_elsewhere(
+    run_module: RunModule, node: Node, monkeypatch: pytest.MonkeyPatch, etcd: bool, state: str
+) -> None:
+    monkeypatch.setattr(k, "node_seen_by_kubelet", lambda name: True)
+    node.write("etc/kubernetes/kubelet.conf")
+    for component in k.CONTROL_PLANE_COMPONENTS:
+        node.write(f"etc/kubernetes/manifests/{component}.yaml")
+    node.active.touch()
+    result = run_module("kubeadm_join", _join_args(control_plane=True, etcd=etcd), check=True)
+    assert result["state"] == state, result
+
+
 def test_kubeadm_holds_the_nodes_lock_itself(run_module: RunModule, node: Node) -> None:
     node.program("kubeadm", f"#!/bin/sh\nreadlink /proc/$$/fd/* > {node.root}/open\nexit 1\n")
     assert run_module("kubeadm_join", _join_args())["failed"]
