@@ -49,6 +49,7 @@ class Versions:
     metallb: str
     metrics_server: str
     external_secrets: str
+    local_path_provisioner: str
     echo: str
     kubernetes_next: str
     etcd_next: str

@@ -58,6 +58,7 @@ class Chart:
 CHARTS = (
     Chart("cert-manager", "deploy/charts/cert-manager", stamp="v{version}"),
     Chart("external-secrets", "deploy/charts/external-secrets", complete_external_secrets, stamp="{version}"),
+    Chart("local-path-provisioner", "deploy/chart/local-path-provisioner"),
     Chart("metallb", "charts/metallb"),
     Chart("metrics-server", "charts/metrics-server"),
 )

@@ -189,6 +189,14 @@ COMPONENTS = (
         shared_directories=("deploy/charts/external-secrets", "deploy/crds"),
         disk_mib=3000,
     ),
+    Component(
+        name="local-path-provisioner",
+        module="github.com/rancher/local-path-provisioner",
+        binaries={"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
+        stamps={"main.VERSION": "v{version}"},
+        shared_directories=("deploy/chart/local-path-provisioner",),
+        disk_mib=600,
+    ),
     Component(name="echo", module="groundwork.lab/echo", binaries={"echo": "groundwork.lab/echo"}, disk_mib=50),
 )
 

@@ -9,7 +9,7 @@ from lab.debian import KEYRING, PrivateApt, nearby_archive
 from lab.progress import Log
 
 ARCHIVE = "http://deb.debian.org/debian"
-PACKAGES = ("git", "gpg-agent", "redis-server", "tini")
+PACKAGES = ("busybox-static", "git", "gpg-agent", "redis-server", "tini")
 
 
 def unpack(suite: str, rootfs: Path, directory: Path, log: Log) -> None:

@@ -38,7 +38,7 @@ def up(lab: Lab, network_prefix: str, nodes: dict[str, NodeSpec], distribution: 
     """Boot the nodes that do not run, and return when every one of them is entered by ssh."""
     require_root()
     artifacts = Artifacts(load_versions())
-    content, docker_registry = artifacts.mirror, artifacts.binary("docker-registry")
+    content, servers = artifacts.mirror, [artifacts.binary(name) for name in ("docker-registry", "pebble")]
     debian = f"apt/{distribution or artifacts.versions.debian}/debian/"
     record = _extended_record(lab, network_prefix, nodes, artifacts, distribution)
     network.refuse_taken_address(lab, record.host_address)
@@ -46,7 +46,7 @@ def up(lab: Lab, network_prefix: str, nodes: dict[str, NodeSpec], distribution: 
     lab.write_record(record)
     access.write_client_files(lab, record.nodes.values())
     network.create_bridge(lab, record.host_address)
-    Mirror(lab, record.host_address).start(content, docker_registry)
+    Mirror(lab, record.host_address).start(content, *servers)
     password = access.sudo_password(lab)
     key = (content / debian / "Release.key").read_text()
     _write_layer(lab, record, password, f"http://{record.host_address}/{debian}", key)

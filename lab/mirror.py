@@ -1,8 +1,10 @@
-"""What stands in for the internet on the lab's bridge: files and Git over http, a read-only registry, an empty DNS."""
+"""What stands in for the internet on the lab's bridge: files and Git, a read-only registry, DNS, an ACME server."""
 
 from __future__ import annotations
 
 import argparse
+import ipaddress
+import re
 import socket
 import socketserver
 import sys
@@ -16,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from lab.acme import DIRECTORY_PORT, AcmeServer
 from lab.errors import LabError
 from lab.git import PREFIX, GitServer, Request
 from lab.processes import Daemon
@@ -25,19 +28,23 @@ FILES_PORT = 80
 REGISTRY_PORT = 5000
 NAMES_PORT = 53
 DNS_HEADER = 12
+# Without a zone: the name says the address, and whatever stands before it.
+ADDRESS_IN_NAME = re.compile(r"(?:.+\.)?(\d+-\d+-\d+-\d+)\.lab\.test", re.IGNORECASE)
+A_RECORD = b"\0\1\0\1"
 START_TIMEOUT = 20
 
 
 class Mirror:
-    """The two servers of a lab; they outlive the command that started them."""
+    """The servers of a lab; they outlive the command that started them."""
 
     def __init__(self, lab: Lab, address: str) -> None:
         self.address = address
         self._lab = lab
         self._files = Daemon(lab.run / "mirror.pid", lab.logs / "mirror.log")
         self._registry = Daemon(lab.run / "registry.pid", lab.logs / "registry.log")
+        self._acme = AcmeServer(lab, address)
 
-    def start(self, content: Path, docker_registry: Path) -> None:
+    def start(self, content: Path, docker_registry: Path, pebble: Path) -> None:
         """Start what does not run."""
         if self._files.pid is None:
             self._files.start(
@@ -51,12 +58,19 @@ class Mirror:
             configuration = self._lab.run / "registry.yml"
             configuration.write_text(yaml.safe_dump(registry_configuration(self.address, content / "registry")))
             self._registry.start([docker_registry, "serve", configuration])
-        for daemon, port in ((self._files, FILES_PORT), (self._registry, REGISTRY_PORT)):
+        if self._acme.daemon.pid is None:
+            self._acme.start(pebble, f"{self.address}:{NAMES_PORT}")
+        for daemon, port in (
+            (self._files, FILES_PORT),
+            (self._registry, REGISTRY_PORT),
+            (self._acme.daemon, DIRECTORY_PORT),
+        ):
             _wait_listening(daemon, self.address, port)
 
     def stop(self) -> None:
         for daemon in (self._files, self._registry):
             daemon.stop()
+        self._acme.stop()
         (self._lab.run / "registry.yml").unlink(missing_ok=True)
 
     def services(self) -> list[tuple[str, bool]]:
@@ -64,6 +78,7 @@ class Mirror:
         return [
             (f"http://{self.address}/", self._files.pid is not None),
             (f"http://{self.address}:{REGISTRY_PORT}/", self._registry.pid is not None),
+            (self._acme.url, self._acme.daemon.pid is not None),
         ]
 
 
@@ -119,13 +134,13 @@ class Handler(SimpleHTTPRequestHandler):
         return b"".join(chunks)
 
 
-class NoSuchName(socketserver.BaseRequestHandler):
-    """Tells nodes at once that a name is unknown; silence would cost each lookup five seconds."""
+class Names(socketserver.BaseRequestHandler):
+    """Tells nodes at once that a name is unknown, unless it holds its address; silence would cost five seconds."""
 
     def handle(self) -> None:
         query, reply = self.request
         if len(query) > DNS_HEADER:
-            reply.sendto(no_such_name(query), self.client_address)
+            reply.sendto(name_answer(query), self.client_address)
 
 
 class FileServer(ThreadingHTTPServer):
@@ -135,7 +150,7 @@ class FileServer(ThreadingHTTPServer):
 
 def serve(address: str, directory: Path, git: GitServer) -> None:
     try:
-        names = socketserver.ThreadingUDPServer((address, NAMES_PORT), NoSuchName)
+        names = socketserver.ThreadingUDPServer((address, NAMES_PORT), Names)
     except OSError as error:
         print(f"port {NAMES_PORT}: {error}; whoever listens there answers the nodes' lookups", file=sys.stderr)
     else:
@@ -144,10 +159,25 @@ def serve(address: str, directory: Path, git: GitServer) -> None:
     FileServer((address, FILES_PORT), handler).serve_forever()
 
 
-def no_such_name(query: bytes) -> bytes:
-    """The DNS answer NXDOMAIN to a query: its id and its question, and no records."""
+def name_answer(query: bytes) -> bytes:
+    """The DNS answer to a query: its id, its question, and the address that the name holds, or NXDOMAIN."""
     question = query[DNS_HEADER : query.index(b"\0", DNS_HEADER) + 5]
-    return query[:2] + b"\x81\x83" + b"\0\1" + bytes(6) + question
+    held = ADDRESS_IN_NAME.fullmatch(name_in(question))
+    if not held:
+        return query[:2] + b"\x81\x83" + b"\0\1" + bytes(6) + question
+    if question[-4:] != A_RECORD:
+        return query[:2] + b"\x81\x80" + b"\0\1" + bytes(6) + question
+    address = ipaddress.IPv4Address(held[1].replace("-", ".")).packed
+    record = b"\xc0\x0c" + A_RECORD + (60).to_bytes(4, "big") + b"\0\4" + address
+    return query[:2] + b"\x81\x80" + b"\0\1\0\1" + bytes(4) + question + record
+
+
+def name_in(question: bytes) -> str:
+    labels, at = [], 0
+    while length := question[at]:
+        labels.append(question[at + 1 : at + 1 + length].decode("ascii", "replace"))
+        at += 1 + length
+    return ".".join(labels)
 
 
 def _wait_listening(daemon: Daemon, address: str, port: int) -> None:

@@ -62,6 +62,8 @@ ARGOCD_SCRIPTS = (
     "etc/ssl/certs/ca-certificates.crt",
 )
 ARGOCD_WRAPPERS = ("entrypoint.sh", "git-verify-wrapper.sh", "gpg-wrapper.sh")
+# What pods that prepare volumes call, and a person who looks into one.
+BUSYBOX_COMMANDS = ("cat", "df", "ls", "mkdir", "mv", "rm", "sh", "sleep", "sync", "touch")
 CERT_MANAGER_COMMANDS = ("acmesolver", "cainjector", "controller", "startupapicheck", "webhook")
 
 FindBinary = Callable[[str], Path]
@@ -99,6 +101,13 @@ def platform_images(
             entrypoint=("/bin/external-secrets",),
             user=NOBODY,
         ),
+        Image(
+            "rancher/local-path-provisioner",
+            f"v{versions.local_path_provisioner}",
+            (Layer({"usr/bin/local-path-provisioner": binary("local-path-provisioner")}),),
+            entrypoint=("/usr/bin/local-path-provisioner",),
+        ),
+        busybox_image(roots),
         *echo_images(versions, binary),
     )
 
@@ -179,6 +188,13 @@ def cert_manager_images(versions: Versions, binary: FindBinary) -> tuple[Image, 
         )
         for command in CERT_MANAGER_COMMANDS
     )
+
+
+def busybox_image(roots: tuple[Path, ...]) -> Image:
+    """Debian's, which is linked against nothing."""
+    links = {f"bin/{command}": "busybox" for command in BUSYBOX_COMMANDS}
+    layer = Layer({"bin/busybox": find("usr/bin/busybox", roots)}, links=links, directories={"tmp": 0o1777})
+    return Image("library/busybox", "1.37.0", (layer,), entrypoint=("/bin/sh",))
 
 
 def echo_images(versions: Versions, binary: FindBinary) -> tuple[Image, ...]:

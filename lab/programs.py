@@ -84,6 +84,7 @@ class Helm(Program):
 
 PROGRAMS = (
     DebianProgram("docker-registry", 50, ("apt-get", "dpkg-deb"), "docker-registry", "usr/bin/docker-registry"),
+    DebianProgram("pebble", 50, ("apt-get", "dpkg-deb"), "pebble", "usr/bin/pebble"),
     DebianProgram("promtool", 300, ("apt-get", "dpkg-deb"), "prometheus", "usr/bin/promtool"),
     Helm("helm", 300),
 )

@@ -20,7 +20,7 @@ DEFAULT_NAME = "lab"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")
 NETWORK = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})")
 # What the default lab itself keeps in .lab/, where other labs have a directory of their name.
-RESERVED_NAMES = frozenset({"api", "git", "hostkeys", "logs", "run"})
+RESERVED_NAMES = frozenset({"acme", "api", "git", "hostkeys", "logs", "run"})
 
 
 @dataclass(frozen=True)

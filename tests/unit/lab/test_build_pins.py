@@ -150,6 +150,7 @@ lab:
   external_secrets: "0.20.4"
   go: "1.27.3"
   kustomize: "5.8.3"
+  local_path_provisioner: "0.0.30"
   metallb: "0.16.2"
   metrics_server: "0.9.0"
   next: "1.37.1"

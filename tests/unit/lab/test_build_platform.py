@@ -39,6 +39,8 @@ def test_everything_manifests_and_charts_pull_is_served(made: dict[str, Image]) 
         *(f"metallb/{name}:v{versions.metallb}" for name in ("controller", "speaker")),
         f"metrics-server/metrics-server:v{versions.metrics_server}",
         f"external-secrets/external-secrets:v{versions.external_secrets}",
+        f"rancher/local-path-provisioner:v{versions.local_path_provisioner}",
+        "library/busybox:1.37.0",
         "groundwork/echo:1.0.0",
         f"groundwork/echo:{versions.echo}",
         "groundwork/echo:broken",
