@@ -15,8 +15,8 @@ DIRECTORY_PORT = 14000
 MANAGEMENT_PORT = 15000
 # As the world outside would have them.
 CHALLENGE_PORTS = {"httpPort": 80, "tlsPort": 443}
-# It would wait before each validation and refuse some requests, to see whether a client bears it.
-PATIENT = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}
+# Else it would wait before validations, trust earlier ones and refuse some requests, to try its clients.
+STRAIGHT = {"PEBBLE_AUTHZREUSE": "0", "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}
 
 
 class AcmeServer:
@@ -38,7 +38,7 @@ class AcmeServer:
             make_certificate(self._address, self._certificate, key)
         self._configuration.write_text(json.dumps(configuration(self._address, self._certificate, key)))
         command: list[str | Path] = [pebble, "-config", self._configuration, "-dnsserver", name_server]
-        self.daemon.start(command, environment=PATIENT)
+        self.daemon.start(command, environment=STRAIGHT)
 
     def stop(self) -> None:
         self.daemon.stop()
