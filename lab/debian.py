@@ -32,8 +32,20 @@ ROOTFS_PACKAGES = (
     "systemd-sysv",
     "tzdata",
 )
-# What nodes install from the mirror, with all that it depends on: the container runtime's and Kubernetes' needs.
-NODE_PACKAGES = ("chrony", "conntrack", "ethtool", "ipset", "iptables", "nftables", "runc", "socat")
+# What nodes install from the mirror, with all that it depends on: what the container runtime, Kubernetes and the API's
+# shared address need.
+NODE_PACKAGES = (
+    "chrony",
+    "conntrack",
+    "ethtool",
+    "haproxy",
+    "ipset",
+    "iptables",
+    "keepalived",
+    "nftables",
+    "runc",
+    "socat",
+)
 UNREAD = ("usr/share/doc", "usr/share/info", "usr/share/lintian", "usr/share/locale", "usr/share/man")
 # Each machine's own, or the building machine's.
 NOT_SHARED = (
