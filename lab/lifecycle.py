@@ -147,6 +147,16 @@ def start(lab: Lab, names: Iterable[str], report: Report) -> None:
     boot([Node(lab, record, record.node(name)) for name in names], access.sudo_password(lab), report)
 
 
+def reinstall(lab: Lab, names: Iterable[str], report: Report) -> None:
+    """Boot nodes as they came from their vendor: what was on them is gone."""
+    record = _checked_record(lab)
+    nodes = [Node(lab, record, record.node(name)) for name in names]
+    for node in nodes:
+        node.power_off()
+        shutil.rmtree(node.data)
+    boot(nodes, access.sudo_password(lab), report)
+
+
 def raise_inotify_limits() -> None:
     for name, needed in INOTIFY_NEEDS.items():
         setting = INOTIFY / name

@@ -62,8 +62,11 @@ class Availability:
 class Machines:
     """The nodes: their power, a shell as root on each, and playbooks."""
 
-    def __init__(self, lab: Lab, overlay: Path) -> None:
+    def __init__(self, lab: Lab, overlay: Path, inventory: Path = INVENTORY, spokesman: str = CONTROL_PLANE) -> None:
         self.lab = lab
+        self.inventory = inventory
+        # The control plane that is asked; a test that stops it names another.
+        self.spokesman = spokesman
         self._overlay = overlay
         self._password = access.sudo_password(lab)
 
@@ -78,7 +81,7 @@ class Machines:
     @property
     def settings(self) -> dict[str, Any]:
         """The inventory's variables for all hosts, as written."""
-        return yaml.safe_load((INVENTORY / "group_vars/all.yml").read_text())
+        return yaml.safe_load((self.inventory / "group_vars/all.yml").read_text())
 
     @property
     def environment(self) -> dict[str, str]:
@@ -109,7 +112,7 @@ class Machines:
         return done.stdout.strip()
 
     def kubectl(self, *arguments: str) -> str:
-        return self.node(CONTROL_PLANE, shlex.join(["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *arguments]))
+        return self.node(self.spokesman, shlex.join(["kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", *arguments]))
 
     def read(self, *arguments: str) -> dict[str, Any]:
         return json.loads(self.kubectl("get", *arguments, "--output=json"))
@@ -123,7 +126,7 @@ class Machines:
     ) -> Run:
         """Run a playbook; ``host_vars`` is what somebody has just edited in the inventory."""
         self._overlay.write_text(json.dumps({"kube_node": {"hosts": dict(host_vars or {})}}))
-        command = [Path(sys.executable).with_name("ansible-playbook"), f"--inventory={INVENTORY}"]
+        command = [Path(sys.executable).with_name("ansible-playbook"), f"--inventory={self.inventory}"]
         command += [f"--inventory={self._overlay}", f"--extra-vars={json.dumps(extra_vars or {})}", *arguments]
         # A file, so that a run of minutes can be followed.
         log = self.lab.logs / "playbook.log"
@@ -189,8 +192,12 @@ class Machines:
             done.set()
             watcher.join()
 
+    @property
+    def api(self) -> str:
+        return f"https://{self.record.node(self.spokesman).address}:6443"
+
     def _watch(self, seen: Availability, done: threading.Event) -> None:
-        url = f"https://{self.record.node(CONTROL_PLANE).address}:6443/livez"
+        url = f"{self.api}/livez"
         trusting = ssl._create_unverified_context()
         last_answer = time.monotonic()
         while not (done.wait(0.1) and seen.answers):
