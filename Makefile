@@ -106,7 +106,7 @@ unit: environment-dev
 
 # Against a real kube-apiserver, which the lab builds.
 api: environment-dev
-	$(BIN)/lab build kubernetes etcd
+	$(BIN)/lab build kubernetes etcd openbao
 	$(BIN)/pytest tests/api
 
 # Every platform in each environment, rendered whole and held against a real API server.
