@@ -137,6 +137,8 @@ PORTS = (
             (4789, "udp", "vxlan", "Calico's VXLAN"),
             (179, "tcp", "bgp", "Calico's BGP"),
             (5473, "tcp", "typha", "Calico's Typha, which may run on any node"),
+            (7946, "tcp", "pools", "MetalLB's speakers, which learn so that one is gone"),
+            (7946, "udp", "pools", "MetalLB's speakers, which learn so that one is gone"),
         )
         for source in (CONTROL_PLANE, WORKER)
         for target in (CONTROL_PLANE, WORKER)
@@ -226,6 +228,11 @@ class Inventory:
     def has_calico(self) -> bool:
         return self.shared("groundwork_cni") == "calico"
 
+    @property
+    def address_pools(self) -> list[dict[str, Any]]:
+        """What MetalLB may give away."""
+        return [dict(pool) for pool in self.shared("argocd_root_values").get("addressPools") or ()]
+
     def says(self, variable: str, problem: str, remedy: str) -> Problem:
         return Problem(self.spokesman, variable, problem, remedy)
 
@@ -257,7 +264,7 @@ def plan(inventory: Inventory, phases: Sequence[Mapping[str, Any]]) -> dict[str,
         "ports": ports(inventory),
         "api_host": inventory.shared("groundwork_api_host") or inventory.control_planes[0],
         "phases": [dict(phase) for phase in phases],
-        "address_pools": [dict(pool) for pool in inventory.shared("argocd_root_values").get("addressPools") or ()],
+        "address_pools": inventory.address_pools,
     }
 
 
@@ -282,6 +289,7 @@ def ports(inventory: Inventory) -> list[dict[str, Any]]:
         "vxlan": inventory.has_calico and encapsulation.startswith("VXLAN"),
         "bgp": inventory.has_calico and encapsulation in _BGP_ENCAPSULATIONS,
         "typha": inventory.has_typha,
+        "pools": bool(inventory.address_pools),
     }
     return [
         {"port": port.port, "protocol": port.protocol, "from": port.source, "to": port.target, "why": port.why}

@@ -97,7 +97,7 @@ plan:
       type: list
       elements: dict
     address_pools:
-      description: The pools of addresses that MetalLB may give away, which preflight holds against the machines' networks.
+      description: The pools that MetalLB may give away; preflight holds them against the machines' networks.
       type: list
       elements: dict
       sample: [{name: default, addresses: [192.0.2.200-192.0.2.219]}]

@@ -23,7 +23,13 @@ def commands(directory: Path) -> Iterator[list[str]]:
             source = (
                 [f"{chart['repository']}/{chart['name']}"] if remote else [chart["name"], "--repo", chart["repository"]]
             )
-            if not (directory / f"{chart['name']}-{chart['version']}.tgz").exists():
+            if (directory / f"{chart['name']}-{chart['version']}.tgz").exists():
+                continue
+            if "path" in chart:
+                checkout = directory / f"{chart['name']}-{chart['version']}"
+                yield clone(chart["repository"], f"v{chart['version']}", checkout)
+                yield [str(binary("helm")), "package", str(checkout / chart["path"]), "--destination", str(directory)]
+            else:
                 yield [
                     str(binary("helm")),
                     "pull",
@@ -36,8 +42,11 @@ def commands(directory: Path) -> Iterator[list[str]]:
         elif tree := addon.get("kustomize"):
             checkout = directory / f"{Path(tree['repository']).stem}-{tree['revision']}"
             if not checkout.exists():
-                options = ["--quiet", "--depth", "1", "--branch", tree["revision"]]
-                yield ["git", "clone", *options, tree["repository"], str(checkout)]
+                yield clone(tree["repository"], tree["revision"], checkout)
+
+
+def clone(repository: str, revision: str, checkout: Path) -> list[str]:
+    return ["git", "clone", "--quiet", "--depth", "1", "--branch", revision, repository, str(checkout)]
 
 
 def main(directory: Path) -> None:

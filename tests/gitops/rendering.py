@@ -103,10 +103,13 @@ def _child(rendered: Rendered, tree: Path, application: Object, repository: str)
     helm = source.get("helm", {})
     values = helm.get("valuesObject", {})
     namespace = application["spec"]["destination"].get("namespace", "default")
-    if "chart" in source:
-        chart = chart_at_hand(source["chart"], source["targetRevision"])
+    if "chart" in source or (helm and source["repoURL"] != repository):
+        # A chart in a Git repository is at hand as an archive, if it is.
+        its_name = source.get("chart") or Path(source["path"]).name
+        version = source["targetRevision"] if "chart" in source else source["targetRevision"].removeprefix("v")
+        chart = chart_at_hand(its_name, version)
         if chart is None:
-            rendered.not_at_hand[name] = f"{source['chart']} {source['targetRevision']}"
+            rendered.not_at_hand[name] = f"{its_name} {version}"
             return
         crds = [] if helm.get("skipCrds") else ["--include-crds"]
         rendered.children[name] = helm_template(helm["releaseName"], chart, values, *crds, namespace=namespace)

@@ -300,9 +300,9 @@ def source(entry: Entry, catalogue: Callable[[str], Rendered]) -> Source:
     rendered = catalogue("chart")
     if missing := rendered.not_at_hand.get(entry.name):
         pytest.skip(f"{missing} is not at hand: make charts")
-    found = rendered.applications[entry.name]["spec"]["source"]
-    chart = chart_at_hand(found["chart"], found["targetRevision"]) if "chart" in found else None
-    return Source(entry, chart, found.get("helm", {}).get("valuesObject", {}), rendered.children[entry.name])
+    helm = rendered.applications[entry.name]["spec"]["source"].get("helm", {})
+    chart = chart_at_hand(entry.addon["chart"]["name"], entry.version) if "chart" in entry.addon else None
+    return Source(entry, chart, helm.get("valuesObject", {}), rendered.children[entry.name])
 
 
 @lru_cache(maxsize=1)

@@ -351,6 +351,16 @@ def test_addresses_and_volumes_are_the_inventorys() -> None:
     assert storage["annotations"] == {"storageclass.kubernetes.io/is-default-class": "true"}
 
 
+@pytest.mark.parametrize(("environment", "issuer"), [("platform", "tools"), ("stg", "acme"), ("prod", "acme")])
+def test_acme_asks_the_gateway_or_dns_as_the_inventory_chooses(environment: str, issuer: str) -> None:
+    provider = {"cloudflare": {"apiTokenSecretRef": {"name": "dns", "key": "token"}}}
+    (by_http,) = the(cocdev(environment), "Issuer", issuer)["spec"]["acme"]["solvers"]
+    (by_dns,) = the(render("cocdev", environment, {"dns01": provider}), "Issuer", issuer)["spec"]["acme"]["solvers"]
+
+    assert "gatewayHTTPRoute" in by_http["http01"]
+    assert by_dns == {"dns01": provider}
+
+
 @pytest.mark.parametrize("tool", ["harbor", "grafana"])
 def test_a_tool_finds_each_secret_it_needs_made_before_it(tool: str) -> None:
     rendered = cocdev("platform")
@@ -372,7 +382,7 @@ def test_what_brings_kinds_comes_before_what_is_of_them() -> None:
     waves = {name: wave(application) for name, application in cocdev("platform").applications.items()}
 
     assert waves["gateway-api"] < waves["cert-manager"] < waves["exposure"]
-    assert waves["metallb"] < waves["cluster"] < waves["envoy-gateway"] < waves["exposure"]
+    assert waves["metallb"] < waves["addresses"] <= waves["gateway-class"] < waves["envoy-gateway"] < waves["exposure"]
     assert waves["external-secrets"] < waves["harbor-secrets"]
     # Each of them may bring ServiceMonitors.
     assert waves["kube-prometheus-stack"] < min(

@@ -130,7 +130,7 @@ def test_images_have_a_digest_or_a_version_and_never_a_moving_tag(name: str, env
 def test_images_of_the_platforms_own_trees_have_tag_and_digest(name: str, environment: str) -> None:
     result = rendered(name, environment)
     for child, resources in result.children.items():
-        if "chart" in result.applications[child]["spec"]["source"]:
+        if result.applications[child]["spec"]["source"]["repoURL"] != site(name)["repository"]:
             continue
         for image in images(resources):
             assert re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image), f"{child}: {image}"

@@ -84,8 +84,13 @@ true
 {{- with $addon.chart -}}
 {{- $helm := dict "releaseName" $child.name "valuesObject" $values -}}
 {{- if and $elsewhere $crds.skipCrds }}{{ $_ := set $helm "skipCrds" true }}{{ end -}}
+{{- $version := $site.version | default .version -}}
+{{- $source := dict "repoURL" .repository "path" .path "targetRevision" (printf "v%s" $version) -}}
+{{- if or $.context.Values.chartRepository (not .path) -}}
 {{- $repository := $.context.Values.chartRepository | default .repository | trimPrefix "oci://" -}}
-{{- $_ := set $child "source" (dict "repoURL" $repository "chart" .name "targetRevision" ($site.version | default .version) "helm" $helm) -}}
+{{- $source = dict "repoURL" $repository "chart" .name "targetRevision" $version -}}
+{{- end -}}
+{{- $_ := set $child "source" (merge $source (dict "helm" $helm)) -}}
 {{- end -}}
 {{- with $addon.kustomize -}}
 {{- $options := mergeOverwrite $values ($child.kustomize | default dict) -}}

@@ -103,12 +103,13 @@ def test_what_only_the_machine_itself_dials_is_no_matter_between_machines() -> N
 @pytest.mark.parametrize(
     ("shared", "opened", "closed"),
     [
-        ({"calico_encapsulation": "VXLANCrossSubnet"}, 4789, 179),
+        ({"calico_encapsulation": "VXLANCrossSubnet"}, 4789, 7946),
         ({"calico_encapsulation": "IPIP"}, 179, 4789),
         ({"calico_encapsulation": "None"}, 179, 4789),
         ({"calico_typha": "true"}, 5473, 179),
         ({"calico_typha": True}, 5473, 179),
         ({"groundwork_cni": "none"}, 6443, 4789),
+        ({"argocd_root_values": {"addressPools": [{"name": "default"}]}}, 7946, 179),
     ],
 )
 def test_the_network_decides_its_ports(shared: dict[str, Any], opened: int, closed: int) -> None:
