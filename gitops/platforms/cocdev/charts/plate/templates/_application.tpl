@@ -106,15 +106,19 @@ spec:
           securityContext:
             allowPrivilegeEscalation: false
             capabilities: {drop: [ALL]}
-          {{- with $storage }}
           volumeMounts:
+            # The same Secret as in the environment, which stays as it was when the pod began; these files follow a rotation.
+            - {name: secrets, mountPath: /run/secrets/plate, readOnly: true}
+            {{- with $storage }}
             - {name: data, mountPath: {{ .mountPath }}}
-          {{- end }}
-      {{- if and $storage (not .Values.stateful) }}
+            {{- end }}
       volumes:
+        - name: secrets
+          secret: {secretName: {{ .Chart.Name }}}
+        {{- if and $storage (not .Values.stateful) }}
         - name: data
           persistentVolumeClaim: {claimName: {{ .Chart.Name }}}
-      {{- end }}
+        {{- end }}
   {{- if and $storage .Values.stateful }}
   volumeClaimTemplates:
     - metadata:
