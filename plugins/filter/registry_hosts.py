@@ -13,8 +13,10 @@ from ansible.errors import AnsibleTemplatePluginError
 from ansible_collections.groundwork.kube.plugins.filter.to_toml import to_toml
 from ansible_collections.groundwork.kube.plugins.module_utils.host_plan import MARKER
 
+Headers = Mapping[str, Mapping[str, str]]
 
-def _endpoint(registry: str, url: str) -> dict[str, Any]:
+
+def _endpoint(registry: str, url: str, headers: Headers) -> dict[str, Any]:
     parts = urlsplit(str(url))
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise AnsibleTemplatePluginError(
@@ -24,23 +26,39 @@ def _endpoint(registry: str, url: str) -> dict[str, Any]:
     if parts.path.strip("/"):
         # containerd would put /v2 in front of a path, which is not where registries with projects have them.
         endpoint["override_path"] = True
+    if parts.netloc in headers:
+        endpoint["header"] = _header(headers[parts.netloc])
     return endpoint
 
 
-def _content(registry: str, endpoints: Sequence[str]) -> str:
+def _file(registry: str, endpoints: Sequence[str], headers: Headers) -> dict[str, Any]:
     if isinstance(endpoints, str):
         raise AnsibleTemplatePluginError(
             f"containerd_registry_mirrors: {registry} has {endpoints!r} where a list of URLs belongs. "
             f"Write [{endpoints}]."
         )
-    return f"{MARKER}\n" + to_toml({"host": {str(url): _endpoint(registry, url) for url in endpoints}})
+    document: dict[str, Any] = {"host": {str(url): _endpoint(registry, url, headers) for url in endpoints}}
+    if registry in headers:
+        document = {"server": f"https://{registry}", "header": _header(headers[registry]), **document}
+    file = {
+        "path": f"/etc/containerd/certs.d/{registry}/hosts.toml",
+        "content": f"{MARKER}\n" + to_toml({part: content for part, content in document.items() if content}),
+    }
+    # What is sent with each request is as good as a password.
+    is_secret = registry in headers or any("header" in host for host in document["host"].values())
+    return {**file, "mode": "0600", "sensitive": True} if is_secret else file
 
 
-def registry_hosts(mirrors: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+def _header(headers: Mapping[str, str]) -> dict[str, list[str]]:
+    return {name: [value] for name, value in headers.items()}
+
+
+def registry_hosts(mirrors: Mapping[str, Sequence[str]], headers: Headers | None = None) -> list[dict[str, Any]]:
+    headers = headers or {}
     return [
-        {"path": f"/etc/containerd/certs.d/{registry}/hosts.toml", "content": _content(registry, endpoints)}
-        for registry, endpoints in mirrors.items()
-        if endpoints
+        _file(registry, endpoints, headers)
+        for registry, endpoints in {**dict.fromkeys(headers, ()), **mirrors}.items()
+        if endpoints or registry in headers
     ]
 
 

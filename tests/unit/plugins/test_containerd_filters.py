@@ -64,6 +64,22 @@ def test_mirrors_become_hosts_files_that_groundwork_knows_again() -> None:
     assert hosts["http://b.example/v2/hub"]["override_path"]
 
 
+def test_what_is_sent_to_a_registry_is_for_root_alone() -> None:
+    robot = {"Authorization": "Basic cm9ib3Q6cGFzcw=="}
+    mirrors = {
+        "docker.io": ["https://harbor.example/v2/hub", "https://open.example"],
+        "quay.io": ["https://open.example"],
+    }
+    files = {file["path"].split("/")[-2]: file for file in registry_hosts(mirrors, headers={"harbor.example": robot})}
+
+    itself, hub = (tomllib.loads(files[registry]["content"]) for registry in ("harbor.example", "docker.io"))
+    assert itself == {"server": "https://harbor.example", "header": {"Authorization": [robot["Authorization"]]}}
+    assert hub["host"]["https://harbor.example/v2/hub"]["header"] == itself["header"]
+    assert "header" not in hub["host"]["https://open.example"]
+    secret = {registry: (file.get("mode"), file.get("sensitive")) for registry, file in files.items()}
+    assert secret == {"harbor.example": ("0600", True), "docker.io": ("0600", True), "quay.io": (None, None)}
+
+
 @pytest.mark.parametrize("wrong", [{"docker.io": "https://mirror"}, {"docker.io": ["mirror.example:5000"]}])
 def test_a_malformed_mirror_is_refused_by_registry(wrong: dict[str, Any]) -> None:
     with pytest.raises(AnsibleTemplatePluginError, match=r"containerd_registry_mirrors: .*docker.io"):
