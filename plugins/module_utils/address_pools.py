@@ -101,6 +101,9 @@ def _shape(inventory: Inventory, pool: Mapping[str, Any]) -> Iterator[Problem]:
         yield inventory.says(
             VARIABLE, f"{pool.get('name')!r} is no name of a pool", "write lower-case letters, digits and '-'"
         )
+    for key in ("interfaces", "nodeSelectors"):
+        if not isinstance(pool.get(key, []), list):
+            yield inventory.says(VARIABLE, f"{key} of {pool.get('name')} is no list", f"write {key}: [{pool[key]}]")
     addresses = pool.get("addresses")
     if not isinstance(addresses, list) or not addresses:
         yield inventory.says(VARIABLE, f"{pool.get('name')} has no list of addresses", "write addresses: [FIRST-LAST]")
