@@ -36,6 +36,9 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 _TIMEOUT = 30
 _THROTTLED_ATTEMPTS = 5
+_PAUSE = 1
+# A new kubelet restarts its static pods, which on a busy machine takes a minute.
+RESTART_PATIENCE = 120
 
 
 def _option(variable: str, **spec: Any) -> dict[str, Any]:
@@ -151,9 +154,11 @@ def resolve_access(options: Mapping[str, Any]) -> Access:
 class ApiClient:
     """One keep-alive connection to the API. A read of what is missing is None, a deletion of it False."""
 
-    def __init__(self, access: Access, timeout: float = _TIMEOUT) -> None:
+    def __init__(self, access: Access, timeout: float = _TIMEOUT, patience: float = 0) -> None:
+        """For ``patience`` seconds, a server that does not answer is asked again what it may be asked twice."""
         self._access = access
         self._timeout = timeout
+        self._patience = patience
         self._connection: http.client.HTTPConnection | None = None
 
     @classmethod
@@ -224,7 +229,7 @@ class ApiClient:
         target = self._access.url.path.rstrip("/") + path + ("?" + urlencode(query, doseq=True) if query else "")
         content = None if body is None else json.dumps(body).encode()
         for attempt in range(1, attempts + 1):
-            status, retry_after, answer = self._exchange(deed, method, target, content, content_type, headers or {})
+            status, retry_after, answer = self._patiently(deed, method, target, content, content_type, headers or {})
             if status != 429 or attempt == attempts:
                 break
             time.sleep(retry_after)
@@ -236,6 +241,16 @@ class ApiClient:
         if self._connection:
             self._connection.close()
         self._connection = None
+
+    def _patiently(self, deed: str, method: str, *exchange: Any) -> tuple[int, float, bytes]:
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._exchange(deed, method, *exchange)
+            except ApiUnreachableError:
+                if method == "POST" or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_PAUSE)
 
     def _exchange(
         self,
@@ -278,13 +293,13 @@ class ApiModule(AnsibleModule):
         """Whether an earlier phase of this run would have made what cannot be found in check mode."""
         return bool(self.check_mode and "api" in self.params["assume"])
 
-    def connect(self) -> ApiClient:
+    def connect(self, patience: float = 0) -> ApiClient:
         try:
             access = resolve_access(self.params)
         except ImportError:
             self.fail_json(msg=missing_required_lib("kubernetes"), exception=traceback.format_exc())
         self.no_log_values.update(access.secrets())
-        return ApiClient(access)
+        return ApiClient(access, patience=patience)
 
     def fail_with(self, error: ApiError) -> None:
         self.fail_json(msg=str(error), reason=error.reason, status=error.status)

@@ -440,9 +440,9 @@ def run_with_kubeadm(module: AnsibleModule, deed: str, body: Callable[[Kubeadm],
 # The API -------------------------------------------------------------------------------------------------------------
 
 
-def connect(kubeconfig: str, server: str | None = None) -> ApiClient:
+def connect(kubeconfig: str, server: str | None = None, patience: float = 0) -> ApiClient:
     """The API with the credentials of a file on this node, by this node's own server when one is named."""
-    return ApiClient(resolve_access({"kubeconfig": kubeconfig, "host": server}), timeout=10)
+    return ApiClient(resolve_access({"kubeconfig": kubeconfig, "host": server}), timeout=10, patience=patience)
 
 
 def local_server(canonical_init: str) -> str:

@@ -105,7 +105,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
 from ansible_collections.groundwork.kube.plugins.module_utils import kubernetes_version as versions
-from ansible_collections.groundwork.kube.plugins.module_utils.api import ASSUME_ARGUMENT_SPEC, path_segment
+from ansible_collections.groundwork.kube.plugins.module_utils.api import (
+    ASSUME_ARGUMENT_SPEC,
+    RESTART_PATIENCE,
+    path_segment,
+)
 from ansible_collections.groundwork.kube.plugins.module_utils.kubernetes_version import Version
 
 if t.TYPE_CHECKING:
@@ -230,7 +234,7 @@ class Node:
                 f"this node has no {credentials}, so it is no {'control plane' if self.control_plane else 'member'} of "
                 "a cluster: run playbooks/site.yml first"
             )
-        self.api: ApiClient = k.connect(credentials)
+        self.api: ApiClient = k.connect(credentials, patience=0 if self.module.check_mode else RESTART_PATIENCE)
 
         self.configuration = k.config_map(self.api, "kubeadm-config", "ClusterConfiguration")
 

@@ -99,10 +99,10 @@ import typing as t
 from ansible_collections.groundwork.kube.plugins.module_utils import drain
 from ansible_collections.groundwork.kube.plugins.module_utils import kubernetes_version as versions
 from ansible_collections.groundwork.kube.plugins.module_utils.api import (
+    RESTART_PATIENCE,
     ApiClient,
     ApiError,
     ApiModule,
-    ApiUnreachableError,
     path_segment,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.health import node_state
@@ -119,7 +119,7 @@ class Drain:
         self.module = module
         self.name: str = module.params["name"]
         self.path = f"{NODES}/{path_segment(self.name)}"
-        self.api: ApiClient = module.connect()
+        self.api: ApiClient = module.connect(patience=0 if module.check_mode else RESTART_PATIENCE)
         self.deadline = time.monotonic() + module.params["timeout"]
         self.commands: list[str] = []
         self.went: list[str] = []
@@ -171,13 +171,13 @@ class Drain:
             eviction["deleteOptions"] = {"dryRun": ["All"]}
         try:
             self.api.request("POST", path, eviction, attempts=1)
-        except ApiUnreachableError:
-            raise
         except ApiError as error:
-            # 429: a budget has nothing left to give. 404: it went by itself. 5xx: two budgets hold one pod.
-            if error.status != 404 and error.status != 429 and error.status < 500:
+            # 404: it went by itself. 429: a budget has nothing left to give. 5xx: two budgets hold it. 0: no answer.
+            if error.status == 404:
+                return ""
+            if error.status not in (0, 429) and error.status < 500:
                 raise
-            return "" if error.status == 404 else error.message
+            return error.message
         return ""
 
     def give_up(self, plan: drain.Plan) -> None:
@@ -199,20 +199,13 @@ class Drain:
             if time.monotonic() > self.deadline:
                 self.fail(f"{self.name} is not ready after {self.module.params['timeout']} s: {waiting_for}")
             time.sleep(PAUSE)
-            node = self.node_patiently() or node
+            node = self.node()
         patch = drain.uncordon_patch(node)
         if patch:
             self.commands.append(f"kubectl uncordon {self.name}")
             if not self.module.check_mode:
                 self.api.patch(self.path, patch)
         self.exit(bool(patch), "takes no pods" if patch else "as it is", "takes pods" if patch else "as it is")
-
-    def node_patiently(self) -> Mapping[str, t.Any] | None:
-        """The Node; nothing while an API server that has just been restarted does not answer yet."""
-        try:
-            return self.api.get(self.path)
-        except ApiUnreachableError:
-            return None
 
     def exit(self, changed: bool, before: str, after: str) -> None:
         header = f"Node {self.name}"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.groundwork.kube.plugins.module_utils import api
 from ansible_collections.groundwork.kube.plugins.module_utils.api import (
     Access,
     ApiClient,
@@ -112,6 +113,19 @@ def test_what_might_have_been_done_already_is_not_done_twice(server: Server) -> 
     with pytest.raises(ApiUnreachableError):
         client.create("/b", {})
     assert len(server.asked) == 2
+
+
+def test_a_server_that_is_restarted_is_asked_again_by_who_has_patience(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "_PAUSE", 0)
+    server.answers = [hangs_up, hangs_up, says(200, b'{"kind": "Node"}'), hangs_up]
+    client = ApiClient(Access(server.url), patience=60)
+    assert client.get("/a") == {"kind": "Node"}
+    client.close()
+    with pytest.raises(ApiUnreachableError):
+        client.create("/b", {})
+    assert server.asked == ["GET /a", "GET /a", "GET /a", "POST /b?fieldManager=groundwork.kube"]
 
 
 def test_a_refusal_names_the_deed_and_the_reason(server: Server) -> None:
