@@ -66,6 +66,18 @@ class Judge:
             return error.message
         return ""
 
+    def pod_refusal(self, spec: Object, level: str) -> str:
+        """What pod security at this level says against a pod as its controller would make it.
+
+        It is judged without its priority class, which need not be there.
+        """
+        namespace = f"pods-{level}"
+        if not self.client.get(f"/api/v1/namespaces/{namespace}"):
+            labels = {"pod-security.kubernetes.io/enforce": level}
+            self.client.create("/api/v1/namespaces", {"metadata": {"name": namespace, "labels": labels}})
+        spec = {key: value for key, value in spec.items() if key != "priorityClassName"}
+        return self.refusal({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec}, namespace)
+
     def knows(self, kind: str) -> bool:
         """Of a kind with its version before it."""
         version, _, name = kind.rpartition(" ")

@@ -431,20 +431,5 @@ def test_a_real_api_server_takes_every_object(entry: Entry, source: Source, judg
 def test_a_real_api_server_admits_its_pods_at_their_level(entry: Entry, source: Source, judge: Judge) -> None:
     if "podSecurity" in entry.addon:
         level = entry.addon["podSecurity"]
-        namespace = guarded_namespace(judge, level)
-        pods = {name: judge.refusal(pod(spec), namespace) for name, spec in pod_specs(source.objects())}
+        pods = {name: judge.pod_refusal(spec, level) for name, spec in pod_specs(source.objects())}
         assert {name: reason for name, reason in pods.items() if reason} == {}
-
-
-def guarded_namespace(judge: Judge, level: str) -> str:
-    name = f"pods-{level}"
-    if not judge.client.get(f"/api/v1/namespaces/{name}"):
-        labels = {"pod-security.kubernetes.io/enforce": level}
-        judge.client.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
-    return name
-
-
-def pod(spec: Object) -> Object:
-    """A pod as its controller would make it, but of a priority that is there."""
-    spec = {key: value for key, value in spec.items() if key != "priorityClassName"}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, "spec": spec}

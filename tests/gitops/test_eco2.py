@@ -12,7 +12,6 @@ import yaml
 
 from tests.gitops.conftest import Judge
 from tests.gitops.rendering import GITOPS, Object, Rendered, kustomize_build, platform, render, site, wave
-from tests.gitops.test_addons import guarded_namespace, pod
 
 TREES = GITOPS / "platforms" / "eco2"
 ENVIRONMENTS = platform("eco2")["environments"]
@@ -110,8 +109,7 @@ def test_every_pod_is_admitted_at_the_level_of_its_namespace(environment: str, j
         app = eco2(environment).applications.get(child, resource)
         namespace = resource["metadata"].get("namespace") or app["spec"].get("destination", {}).get("namespace")
         if resource["kind"] in ("Deployment", "DaemonSet", "StatefulSet") and namespace in levels:
-            template = pod(resource["spec"]["template"]["spec"])
-            refused[child] = judge.refusal(template, guarded_namespace(judge, levels[namespace]))
+            refused[child] = judge.pod_refusal(resource["spec"]["template"]["spec"], levels[namespace])
     assert refused
     assert {child: reason for child, reason in refused.items() if reason} == {}
 

@@ -76,6 +76,7 @@ def test_no_pin_is_a_number_to_yaml() -> None:
         ("coredns", "github.com/coredns/coredns", VERSIONS["coredns"]),
         ("containerd", "github.com/containerd/containerd/v2", VERSIONS["containerd"]),
         ("cni-plugins", "github.com/containernetworking/plugins", VERSIONS["cni_plugins"]),
+        ("argocd", "github.com/argoproj/argo-cd/v3", VERSIONS["lab"]["argocd"]),
     ],
 )
 def test_the_lab_builds_what_is_pinned(component: str, module: str, pin: str) -> None:
@@ -96,6 +97,7 @@ def test_the_labs_kubernetes_is_of_one_piece() -> None:
         ("kubeadm_version", KUBERNETES["default"]),
         ("calico_version", VERSIONS["calico"]),
         ("api_lb_kube_vip_image", f"ghcr.io/kube-vip/kube-vip:v{VERSIONS['kube_vip']}"),
+        ("argocd_version", VERSIONS["argocd"]),
         ("containerd_sandbox_image", f"registry.k8s.io/pause:{VERSIONS['pause']}"),
         ("verify_image", f"registry.k8s.io/e2e-test-images/agnhost:{VERSIONS['agnhost']}"),
     ],
