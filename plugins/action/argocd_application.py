@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.groundwork.kube.plugins.action.argocd_health import Wait
+from ansible_collections.groundwork.kube.plugins.action.argocd_health import Wait, api_arguments
 from ansible_collections.groundwork.kube.plugins.module_utils.api import API_ARGUMENT_SPEC
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd_spec import (
     APPLICATION_ARGUMENT_SPEC,
@@ -38,8 +39,19 @@ class ActionModule(ActionBase):
             "timeout": arguments["wait_timeout"],
             "interval": HEALTH_ARGUMENT_SPEC["interval"]["default"],
         }
-        changed = result["changed"]
-        result.update(Wait(self, task_vars, options).run(), changed=changed)
+        begun: list[str] = []
+
+        def begin_again(names: Sequence[str]) -> bool:
+            once_more = {"applications": [{"name": name} for name in names], "sync": {}}
+            reached = {**api_arguments(self._task.args), "namespace": arguments["namespace"]}
+            done = self._execute_module(module_args={**reached, **once_more}, task_vars=task_vars)
+            begun.extend(done.get("synced", []))
+            return not done.get("failed")
+
+        changed, synced = result["changed"], result["synced"]
+        lasting = arguments["state"] == "present"
+        result.update(Wait(self, task_vars, options, begin_again if lasting else None).run())
+        result.update(changed=bool(changed or begun), synced=[*synced, *begun])
         return result
 
     @staticmethod

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -41,10 +41,18 @@ class ActionModule(ActionBase):
 class Wait:
     """Looks until all is well, something has failed for good, or time is up."""
 
-    def __init__(self, action: ActionBase, task_vars: dict[str, Any] | None, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        action: ActionBase,
+        task_vars: dict[str, Any] | None,
+        options: Mapping[str, Any],
+        begin_again: Callable[[Sequence[str]], bool] | None = None,
+    ) -> None:
         self._action = action
         self._task_vars = task_vars
         self._options = options
+        self._begin_again = begin_again
+        self._failed_before: set[str] = set()
         self._interval = max(options["interval"], SHORTEST_INTERVAL)
         self._started = time.monotonic()
         self._broken_since: dict[str, float] = {}
@@ -55,10 +63,10 @@ class Wait:
             return self._look()
         refresh, timeout = self._options["refresh"], self._options["timeout"]
         shown = ""
-        seen = self._look(explain=False, refresh=refresh and timeout > 0)
+        seen = self._first_look(refresh and timeout > 0)
         while not (seen.get("failed") or seen["healthy"]):
             states = [*seen["applications"], *seen["children"]]
-            if self._is_hopeless(states):
+            if self._is_hopeless(states) and not self._has_begun_again(states):
                 return self._given_up("Waiting is of no use")
             if self._waited >= timeout:
                 return self._given_up("Gave up")
@@ -75,12 +83,24 @@ class Wait:
     def _waited(self) -> float:
         return time.monotonic() - self._started
 
+    def _first_look(self, refresh: bool) -> dict[str, Any]:
+        seen = self._look(explain=False, refresh=refresh)
+        self._failed_before = failed(seen.get("applications", []), seen.get("children", []))
+        if self._failed_before and self._options["timeout"] > 0 and not refresh:
+            # It may have been mended in Git since Argo CD read it.
+            seen = self._look(explain=False, refresh=True)
+        return seen
+
+    def _has_begun_again(self, states: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether syncs that failed before this wait are on their way again. Its own have had their retries."""
+        again = self._failed_before & failed(states)
+        self._failed_before -= again
+        return bool(again and self._begin_again and self._begin_again(sorted(again)))
+
     def _look(self, **asked: Any) -> dict[str, Any]:
-        given = self._action._task.args
-        api = {name: given[name] for name in _api_options() if name in given}
         seen: dict[str, Any] = self._action._execute_module(
             module_name="groundwork.kube.argocd_health",
-            module_args={**api, **self._options, **asked},
+            module_args={**api_arguments(self._action._task.args), **self._options, **asked},
             task_vars=self._task_vars,
         )
         return seen
@@ -94,8 +114,8 @@ class Wait:
         return bool(believed) or any(state["failed"] for state in states)
 
     def _look_again(self, states: Sequence[Mapping[str, Any]]) -> None:
-        """Have Argo CD compare anew what it could not, and what it has synced and holds to be progressing."""
-        names = [state["name"] for state in states if state["erring"] or _is_progressing(state)]
+        """Have Argo CD look anew at what it could not compare, what Git has left behind, and what seems to progress."""
+        names = [state["name"] for state in states if state["erring"] or state["overtaken"] or _is_progressing(state)]
         if names and self._waited - self._asked_again >= LOOK_AGAIN:
             self._asked_again = self._waited
             self._look(names=names, waves=False, explain=False, refresh=True)
@@ -110,10 +130,15 @@ class Wait:
         return {**seen, "failed": True, "msg": "\n".join(lines)}
 
 
+def failed(*states: Sequence[Mapping[str, Any]]) -> set[str]:
+    return {state["name"] for each in states for state in each if state["failed"]}
+
+
 def _is_progressing(state: Mapping[str, Any]) -> bool:
     return (state["sync"], state["health"]) == ("Synced", "Progressing") and state["phase"] != "Running"
 
 
-def _api_options() -> set[str]:
+def api_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a task's arguments that say how the API is reached."""
     aliases = [alias for option in API_ARGUMENT_SPEC.values() for alias in option.get("aliases", [])]
-    return {*API_ARGUMENT_SPEC, *aliases}
+    return {name: given[name] for name in (*API_ARGUMENT_SPEC, *aliases) if name in given}

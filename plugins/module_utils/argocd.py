@@ -27,6 +27,8 @@ FIELD_MANAGER = "groundwork"
 API_VERSION = "argoproj.io/v1alpha1"
 
 REFRESH = "argocd.argoproj.io/refresh"
+# Ends the sync that is on its way, as Argo CD's own API does it.
+ENDED: Object = {"status": {"operationState": {"phase": "Terminating"}}}
 # What the server, or a controller on its way, keeps by itself: a difference in it alone is no change of ours.
 _SERVER_KEPT = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 _PASSING = (REFRESH, "argocd.argoproj.io/hydrate")

@@ -23,7 +23,7 @@ _SET = "ApplicationSet"
 _FAILED = ("Failed", "Error")
 _TOLD = (
     *("name", "wave", "parent", "sync", "health", "phase", "revision"),
-    *("ready", "failed", "erring", "broken", "since", "brief", "why"),
+    *("ready", "failed", "erring", "broken", "overtaken", "since", "brief", "why"),
 )
 _SHOWN = 5
 _LONGEST = 120
@@ -44,7 +44,7 @@ class State:
     """An application: whether it is ready, and if not, why.
 
     ``failed`` is a sync that has ended badly and will not be tried again. ``erring`` is one that Argo CD cannot even
-    compare, and ``broken`` one of those that waiting will not mend.
+    compare, and ``broken`` one of those that waiting will not mend. ``overtaken`` is one whose sync Git has left.
     """
 
     name: str
@@ -59,6 +59,7 @@ class State:
     failed: bool = False
     erring: bool = False
     broken: bool = False
+    overtaken: bool = False
     since: str = ""
     brief: str = ""
     why: str = ""
@@ -105,6 +106,7 @@ def state_of(
         failed=failed,
         erring=bool(troubles) and not failed,
         broken=broken,
+        overtaken=overtaken(app),
         since=since or health.get("lastTransitionTime") or app["metadata"].get("creationTimestamp") or "",
         brief=brief,
         why=why,
@@ -331,6 +333,19 @@ def _lean(value: Any) -> Any:
 def busy(app: Mapping[str, Any]) -> bool:
     phase = ((app.get("status") or {}).get("operationState") or {}).get("phase")
     return bool(app.get("operation")) or phase in ("Running", "Terminating")
+
+
+def overtaken(app: Mapping[str, Any]) -> bool:
+    """Whether it waits for applications to become well that Git may have taken back: a sync keeps to its revision.
+
+    Argo CD begins no other before that one has ended, which it never does if what it waits for cannot become well.
+    """
+    status = app.get("status") or {}
+    operation = status.get("operationState") or {}
+    if operation.get("phase") != "Running" or not compared_now(app) or not automated(app) or not any(_managed(app)):
+        return False
+    hooks = str(operation.get("message")).startswith("waiting for completion of hook")
+    return not hooks and _revision(operation.get("syncResult") or {}) not in ("", _revision(status["sync"]))
 
 
 def failed_for_good(app: Mapping[str, Any]) -> bool:

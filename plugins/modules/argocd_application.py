@@ -343,6 +343,8 @@ options:
       - Whether to wait until the applications are Synced and Healthy, or with O(state=absent) gone.
       - What only Argo CD can know, such as a repository that does not answer or a revision that does not exist, is an
         error only if it is waited for.
+      - A sync that had failed for good before, which Argo CD itself does not try again until Git changes, is begun
+        again once.
     type: bool
     default: true
   wait_waves:

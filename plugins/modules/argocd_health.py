@@ -40,6 +40,8 @@ options:
     description:
       - Whether Argo CD compares them with Git anew first, as after a push.
       - What it could not compare it is asked to compare again in any case, before that is believed.
+      - A sync that waits for the applications it grows, to a revision that Git has left meanwhile, is ended on that
+        occasion. Argo CD would not go on to the revision of now before it.
     type: bool
     default: true
   explain:
@@ -115,6 +117,7 @@ applications:
     failed: {description: Whether its sync has failed and will not be tried again., type: bool}
     erring: {description: Whether Argo CD cannot compare it., type: bool}
     broken: {description: "Whether Argo CD cannot compare it, and waiting will not mend that.", type: bool}
+    overtaken: {description: Whether its sync waits for what Git has left meanwhile., type: bool}
     since: {description: Since when it is as it is., type: str, sample: "2026-11-21T13:05:00Z"}
     brief: {description: "Why it is not ready, in a word or two.", type: str}
     why: {description: Why it is not ready., type: str}
@@ -136,7 +139,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiError, ApiModule, ApiUnreachableError
-from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, APPLICATION_SET, Argo
+from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, APPLICATION_SET, ENDED, Argo
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd_explain import Explainer
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd_health import (
     State,
@@ -144,6 +147,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.argocd_health impo
     blocking,
     children,
     going,
+    overtaken,
     report,
     state_of,
     summary,
@@ -192,6 +196,7 @@ class Look:
             grown = [state.name for state in children(self.names, self.apps, sets)] if self.params["waves"] else []
             for name in [*self.names, *grown]:
                 if name in self.apps:
+                    self.argo.amend(APPLICATION, self.apps[name], lambda app: ENDED if overtaken(app) else None)
                     self.apps[name] = self.argo.refresh(name)
         self.roots = [state_of(name, self.apps.get(name)) for name in self.names]
         self.grown = children(self.names, self.apps, sets) if self.params["waves"] else []

@@ -96,7 +96,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import (
     ApiError,
     ApiModule,
 )
-from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, REFRESH
+from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, ENDED, REFRESH
 
 Object = dict[str, Any]
 
@@ -186,9 +186,8 @@ def is_syncing(application: Mapping[str, Any]) -> bool:
 
 def patches(found: Family, revision: str) -> dict[str, Object]:
     """What is to be changed, application by application; the root comes last."""
-    ended: Object = {"status": {"operationState": {"phase": "Terminating"}}}
     changes = {
-        member["metadata"]["name"]: dict(ended)
+        member["metadata"]["name"]: dict(ENDED)
         for member in found.followers()
         if is_syncing(member) and member is not found.root
     }
@@ -198,7 +197,7 @@ def patches(found: Family, revision: str) -> dict[str, Object]:
     changes[found.root["metadata"]["name"]] = {
         "metadata": {"annotations": {REFRESH: "normal"}},
         "spec": {"source": source},
-        **(ended if is_syncing(found.root) else {}),
+        **(ENDED if is_syncing(found.root) else {}),
     }
     return changes
 

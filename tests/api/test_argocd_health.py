@@ -131,6 +131,24 @@ def test_it_has_git_read_anew_for_all_that_is_there(argocd: ArgoCd, call: Call, 
         assert argocd.read(APPLICATION, name)["metadata"]["annotations"] == {REFRESH: "normal"}
 
 
+@pytest.mark.parametrize(
+    ("revision", "message", "phase"),
+    [
+        ("older", "waiting for healthy state of argoproj.io/Application/grafana", "Terminating"),
+        ("c0ffee", "waiting for healthy state of argoproj.io/Application/grafana", "Running"),
+        ("older", "waiting for completion of hook batch/Job/migrate", "Running"),
+    ],
+)
+def test_a_sync_that_waits_for_what_git_has_left_is_ended(
+    argocd: ArgoCd, call: Call, plant: Callable[..., None], revision: str, message: str, phase: str
+) -> None:
+    plant("eco2")
+    sync = {"phase": "Running", "message": message, "syncResult": {"revision": revision}}
+    argocd.look("eco2", "OutOfSync", operation=sync, resources=[child("grafana", 20)])
+    look(call, refresh=True)
+    assert argocd.read(APPLICATION, "eco2")["status"]["operationState"]["phase"] == phase
+
+
 def test_in_check_mode_it_writes_nothing(argocd: ArgoCd, call: Call, plant: Callable[..., None]) -> None:
     plant("eco2")
     argocd.look("eco2")
@@ -297,10 +315,34 @@ def test_a_sync_that_has_failed_ends_the_wait_long_before_its_deadline(
 ) -> None:
     plant("eco2", "grafana")
     argocd.look("eco2", resources=[child("grafana", 20)], operation={"phase": "Running"})
+    argocd.look("grafana", "OutOfSync", operation={"phase": "Running"})
+    running = play(task(timeout=3600))
+    assert running.stdout
+    lines = iter(running.stdout.readline, "")
+    assert "syncing" in next(line for line in lines if "Synced and Healthy" in line)
     argocd.look("grafana", "OutOfSync", operation={"phase": "Failed", "message": "no"})
-    output, _ = play(task(timeout=3600)).communicate(timeout=300)
+    output = "".join(lines)
+    assert running.wait() == 2, output
     assert "Waiting is of no use" in output
     assert "wave 20 grafana: sync Failed since 2026-11-21T13:01:00Z: no" in output
+
+
+def test_what_has_failed_before_is_begun_again(argocd: ArgoCd, play: Play, plant: Callable[..., None]) -> None:
+    plant("eco2")
+    failed = {"phase": "Failed", "message": "no"}
+    argocd.look("eco2", "OutOfSync", operation=failed)
+    running = play([{"groundwork.kube.argocd_application": {"name": "eco2", "refresh": False}}], "-v")
+    assert running.stdout
+    lines = iter(running.stdout.readline, "")
+    assert "not compared yet" in next(line for line in lines if "Synced and Healthy" in line)
+    argocd.look("eco2", "OutOfSync", operation=failed)
+    wait_until(lambda: REFRESH in argocd.read(APPLICATION, "eco2")["metadata"].get("annotations", {}))
+    argocd.look("eco2", "OutOfSync", operation=failed)
+    wait_until(lambda: "operation" in argocd.read(APPLICATION, "eco2"))
+    argocd.look("eco2")
+    output = "".join(lines)
+    assert running.wait() == 0, output
+    assert "changed=1" in output
 
 
 def test_time_up_is_a_failure_that_says_what_was_waited_for(

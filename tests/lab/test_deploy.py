@@ -180,7 +180,7 @@ def test_a_wave_that_fails_names_why_and_no_later_one_starts(api: ApiClient) -> 
     with children() as found:
         found += [child("broken", 20), child("later", 40)]
     push("A Deployment that the API refuses")
-    told = site(succeeds=False, argocd_sync_timeout=240)
+    told = site(succeeds=False, argocd_sync_timeout=60)
     assert "broken" in told
     assert "Deployment" in told
     assert "selector" in told

@@ -114,7 +114,7 @@ argocd.argoproj.io/compare-options: ServerSideDiff=true
 {{- $destination := dict "server" "https://kubernetes.default.svc" -}}
 {{- with $child.namespace }}{{ $_ := set $destination "namespace" . }}{{ end -}}
 {{- $policy := dict "automated" (dict "prune" true "selfHeal" true) -}}
-{{- $_ := set $policy "retry" (dict "limit" 5 "backoff" (dict "duration" "5s" "factor" 2 "maxDuration" "3m")) -}}
+{{- $_ := set $policy "retry" (dict "limit" 5 "refresh" true "backoff" (dict "duration" "5s" "factor" 2 "maxDuration" "3m")) -}}
 {{- $options := list "ServerSideApply=true" -}}
 {{- /* kube-system is the cluster's own, and what runs there is not for an add-on to judge. */ -}}
 {{- if and $child.namespace (ne $child.namespace "kube-system") (not .ownNamespaces) -}}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,14 +17,16 @@ BROKEN = {"brief": "ComparisonError", "erring": True, "broken": True}
 PASSING = {"brief": "ComparisonError", "erring": True}
 PROGRESSING = {"brief": "Progressing", "sync": "Synced", "health": "Progressing", "phase": "Succeeded"}
 SYNCING = {**PROGRESSING, "brief": "syncing", "phase": "Running"}
+OVERTAKEN = {**SYNCING, "overtaken": True}
+FAILED = {"brief": "sync Failed", "failed": True}
 ASKED = {"brief": "not compared yet"}
 UNREACHABLE: dict[str, Any] = {}
 
 
 def seen(**state: Any) -> dict[str, Any]:
     """What a look at one application finds; none is found while the API does not answer."""
-    known = {"name": "eco2", "ready": False, "failed": False, "erring": False, "broken": False, "brief": ""}
-    known.update(sync="", health="", phase="")
+    known: dict[str, Any] = {"name": "eco2", "brief": "", "sync": "", "health": "", "phase": ""}
+    known.update(dict.fromkeys(("ready", "failed", "erring", "broken", "overtaken"), False))
     states = [{**known, **state}] if state else []
     brief = state.get("brief", "does not answer")
     return {
@@ -52,9 +54,10 @@ class Task:
             return seen(**ASKED)
         return seen(**(self.found.pop(0) if len(self.found) > 1 else self.found[0]))
 
-    def wait(self, **options: Any) -> dict[str, Any]:
+    def wait(self, begin_again: Callable[[Sequence[str]], bool] | None = None, **options: Any) -> dict[str, Any]:
         asked = {"names": ["eco2"], "state": "present", "waves": True, "refresh": True, "explain": True}
-        result: dict[str, Any] = argocd_health.Wait(self, {}, {**asked, "timeout": 600, "interval": 5, **options}).run()
+        asked.update({"timeout": 600, "interval": 5, **options})
+        result: dict[str, Any] = argocd_health.Wait(self, {}, asked, begin_again).run()
         return result
 
 
@@ -101,8 +104,31 @@ def test_nobody_polls_faster_than_every_two_seconds(task: Callable[..., Task]) -
 
 
 def test_a_failed_sync_ends_it_at_once(task: Callable[..., Task]) -> None:
-    waiting = task({"brief": "sync Failed", "failed": True})
+    waiting = task(FAILED)
     assert waiting.wait()["msg"].startswith("Waiting is of no use after 0 s: sync Failed")
+
+
+def test_what_had_failed_before_is_looked_at_anew_for_it_may_have_been_mended(task: Callable[..., Task]) -> None:
+    waiting = task(FAILED, ASKED, {"ready": True})
+    assert waiting.wait(refresh=False)["healthy"]
+    assert [look["refresh"] for look in waiting.looks] == [False, True, False]
+
+
+def test_what_had_failed_before_is_begun_again_once(task: Callable[..., Task]) -> None:
+    begun: list[list[str]] = []
+    waiting = task(FAILED, FAILED, SYNCING, FAILED)
+    told = waiting.wait(begin_again=lambda names: not begun.append(list(names)), refresh=False)
+    assert begun == [["eco2"]]
+    assert told["msg"].startswith("Waiting is of no use after 10 s")
+
+
+def test_what_fails_meanwhile_has_had_its_retries(task: Callable[..., Task]) -> None:
+    waiting = task(SYNCING, FAILED)
+    assert "of no use" in waiting.wait(begin_again=lambda names: pytest.fail("it was begun again"))["msg"]
+
+
+def test_what_cannot_be_begun_again_has_failed(task: Callable[..., Task]) -> None:
+    assert "of no use after 0 s" in task(FAILED).wait(begin_again=lambda names: False, refresh=False)["msg"]
 
 
 def test_what_is_broken_is_believed_after_it_was_looked_at_again(task: Callable[..., Task]) -> None:
@@ -125,8 +151,8 @@ def test_what_may_pass_is_looked_at_again_until_time_is_up(task: Callable[..., T
     assert len([look for look in waiting.looks if not look["waves"]]) == 4
 
 
-@pytest.mark.parametrize(("state", "times"), [(PROGRESSING, 4), (SYNCING, 0)])
-def test_what_is_synced_and_progresses_is_looked_at_again(task: Callable[..., Task], state: Any, times: int) -> None:
+@pytest.mark.parametrize(("state", "times"), [(PROGRESSING, 4), (OVERTAKEN, 4), (SYNCING, 0)])
+def test_what_seems_to_progress_is_looked_at_again(task: Callable[..., Task], state: Any, times: int) -> None:
     waiting = task(state)
     waiting.wait(timeout=60)
     assert len([look for look in waiting.looks if not look["waves"]]) == times
