@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,23 +27,32 @@ WORKERS = {"storage": "small", "ai": "small"}
 INFRASTRUCTURE = {"postgresql": "small", "redis": "micro", "rabbitmq": "small", "monitoring": "small"}
 TAINTED = {"api", "infra"}
 
-PLAY = [
-    {
-        "name": "Plan",
-        "hosts": "all",
-        "gather_facts": False,
-        # The sudo password is of no use to a plan, and a lab that is down has none.
-        "vars": {"ansible_become_password": ""},
-        "tasks": [{"name": "Plan", "groundwork.kube.cluster_plan": {}, "run_once": True}],
-    }
-]
+PLAN = {"name": "Plan", "groundwork.kube.cluster_plan": {}, "run_once": True}
 
 
 def plan(inventory: str, directory: Path, **environment: str) -> dict[str, Any]:
-    playbook = directory / "plan.yml"
-    playbook.write_text(json.dumps(PLAY))
+    found: dict[str, Any] = run(inventory, directory, PLAN, **environment)["plan"]
+    return found
+
+
+def evaluated(inventory: str, directory: Path, names: list[str], **variables: str) -> dict[str, Any]:
+    """These variables, as a play sees them that was given those."""
+    task = {"name": "Evaluate", "ansible.builtin.set_fact": {name: f"{{{{ {name} }}}}" for name in names}}
+    arguments = [f"--extra-vars={json.dumps(variables)}"]
+    facts: dict[str, Any] = run(inventory, directory, {**task, "run_once": True}, *arguments)["ansible_facts"]
+    return facts
+
+
+def run(inventory: str, directory: Path, task: dict[str, Any], *arguments: str, **environment: str) -> dict[str, Any]:
+    playbook = directory / "play.yml"
+    # The sudo password is of no use here, and a lab that is down has none.
+    variables = {"ansible_become_password": ""}
+    playbook.write_text(
+        json.dumps([{"name": "Play", "hosts": "all", "gather_facts": False, "vars": variables, "tasks": [task]}])
+    )
+    program = [Path(sys.executable).with_name("ansible-playbook"), "-vv", "-i", ROOT / "inventories" / inventory]
     done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-vv", "-i", ROOT / "inventories" / inventory, playbook],
+        [*program, *arguments, playbook],
         cwd=directory,
         env={
             **os.environ,
@@ -55,8 +65,9 @@ def plan(inventory: str, directory: Path, **environment: str) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any]
     (result,) = json.loads(done.stdout[done.stdout.index("{") :])["plays"][0]["tasks"][0]["hosts"].values()
-    return result["plan"]
+    return result
 
 
 def eco2() -> dict[str, tuple[str, str | None, str]]:
@@ -87,6 +98,37 @@ def test_a_labs_network_is_where_the_environment_says(tmp_path: Path) -> None:
     assert (nodes["k8s-master"]["address"], nodes["k8s-monitoring"]["address"]) == ("10.78.3.11", "10.78.3.24")
 
 
+@pytest.mark.parametrize("inventory", sorted(path.name for path in (ROOT / "inventories").iterdir()))
+def test_every_inventory_can_be_planned(inventory: str, tmp_path: Path) -> None:
+    assert plan(inventory, tmp_path)["nodes"]
+
+
+def test_cocdevs_control_planes_share_an_address_that_nothing_else_has(tmp_path: Path) -> None:
+    planned = plan("cocdev", tmp_path)
+    addresses = [node["address"] for node in planned["nodes"].values()]
+    assert len([name for name in planned["nodes"] if name.startswith("cp-")]) == 3
+    assert planned["cluster"]["endpoint"] == "api.cocdev.internal:8443"
+    assert len(set(addresses)) == 6
+
+
+@pytest.mark.parametrize(
+    ("root", "name", "environment", "released"),
+    [
+        ("platform", "cocdev-platform-apps", "platform", False),
+        ("staging", "cocdev-staging", "stg", False),
+        ("production", "cocdev-production", "prod", True),
+    ],
+)
+def test_cocdev_says_what_its_platform_needs_for_each_of_its_roots(
+    root: str, name: str, environment: str, released: bool, tmp_path: Path
+) -> None:
+    variables = evaluated("cocdev", tmp_path, ["argocd_root_application", "argocd_root_values"], cocdev_root=root)
+    application, values = variables["argocd_root_application"], variables["argocd_root_values"]
+    wanted = yaml.safe_load((ROOT / "gitops/platforms/cocdev/platform.yaml").read_text())["values"]
+    assert (application["name"], application["released"], values["environment"]) == (name, released, environment)
+    assert {key for key, value in wanted.items() if value is None} <= values.keys()
+
+
 def test_the_example_can_be_planned(tmp_path: Path) -> None:
     assert len(plan("example", tmp_path)["nodes"]) == 3
 
@@ -95,7 +137,7 @@ def test_what_only_a_lab_may_say_stays_in_the_labs_inventory() -> None:
     others = [
         path
         for path in (ROOT / "inventories").rglob("*.yml")
-        if path.parts[-2:][0] != "lab" and "lab" not in path.parts
+        if not path.relative_to(ROOT / "inventories").parts[0].startswith("lab")
     ]
     words = ("failCgroupV1", "KubeletInUserNamespace", "SystemVerification", "restrict_oom_score_adj", "cgroupfs")
     assert [path for path in others if any(word in path.read_text() for word in words)] == []
