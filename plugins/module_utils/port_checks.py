@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import cycle, islice
 from typing import Any, NamedTuple
 
+# What a dialer says, for a listener to know it from a balancer that knocks at the port all the time.
+KNOCK = b"groundwork"
 # Beyond this many hosts every pair would be too many: each host then dials one of each group, and is dialled once.
 ALL_PAIRS_UP_TO = 50
 

@@ -86,8 +86,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.groundwork.kube.plugins.module_utils.port_checks import KNOCK
+
 # A reply to a datagram may get lost; whoever asks again shall find us.
 LINGER = 3.0
+# A dialer speaks at once; who does not, or says something else, is another.
+HEARING = 0.5
 
 
 class Listener:
@@ -118,7 +122,10 @@ class Listener:
         with contextlib.suppress(OSError):
             if self.protocol == "tcp":
                 connection, peer = self.socket.accept()
-                connection.close()
+                with connection:
+                    connection.settimeout(HEARING)
+                    if connection.recv(len(KNOCK)) != KNOCK:
+                        return
             else:
                 data, peer = self.socket.recvfrom(512)
                 self.socket.sendto(data, peer)

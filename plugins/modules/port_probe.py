@@ -87,6 +87,7 @@ answers:
   sample: {"https://registry.k8s.io/v2/": {status: 200, error: ""}}
 """
 
+import contextlib
 import http.client
 import os
 import socket
@@ -97,12 +98,15 @@ from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.groundwork.kube.plugins.module_utils.port_checks import KNOCK
+
 ATTEMPTS = 3
 AT_ONCE = 64
 
 
 def dial_tcp(address: str, port: int, timeout: float) -> None:
-    socket.create_connection((address, port), timeout).close()
+    with socket.create_connection((address, port), timeout) as dialer, contextlib.suppress(OSError):
+        dialer.sendall(KNOCK)
 
 
 def dial_udp(address: str, port: int, timeout: float) -> None:

@@ -88,6 +88,20 @@ def test_a_port_is_let_go_as_soon_as_everybody_came(run_module: RunModule, pid_f
         owner.bind(("", tcp))
 
 
+def test_a_balancer_that_knocks_is_not_taken_for_a_machine_that_tries(
+    run_module: RunModule, pid_file: Path, tcp: int
+) -> None:
+    run_module("port_listen", {"ports": [{"port": tcp}], "pid_file": str(pid_file), "seconds": 600})
+    for hello in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03", b""):
+        with socket.create_connection(("127.0.0.1", tcp)) as balancer:
+            balancer.sendall(hello)
+            balancer.settimeout(30)
+            with contextlib.suppress(ConnectionResetError):
+                assert balancer.recv(1) == b""
+
+    assert run_module("port_probe", {"targets": [target(tcp, "tcp")]})["closed"] == []
+
+
 def test_the_listener_dies_by_itself_when_nobody_comes(run_module: RunModule, pid_file: Path, tcp: int) -> None:
     run_module("port_listen", {"ports": [{"port": tcp}], "pid_file": str(pid_file), "seconds": 1})
     pid = listener(pid_file)
