@@ -106,9 +106,9 @@ TRACKING = "argocd.argoproj.io/tracking-id"
 _MADE_AGAIN = ("kubernetes.io/service-account-token", "helm.sh/release.v1", "bootstrap.kubernetes.io/token")
 
 _SEPARATOR = "# groundwork: "
-# Argo CD's program takes a kubeconfig only, also where it runs in a pod.
+# Argo CD's program takes a kubeconfig only, also where it runs in a pod. A slim image has a shell, cat and rm.
 _RENDER = f"""
-KUBECONFIG="$(mktemp)" || exit
+KUBECONFIG="$HOME/.groundwork-$$"
 trap 'rm -f "$KUBECONFIG"' EXIT
 export ARGOCD_NAMESPACE="$1" KUBECONFIG
 cat > "$KUBECONFIG"
@@ -249,6 +249,8 @@ def render(module: ApiModule, found: Family, revision: str) -> dict[str, str]:
             *program,
         ],
         data=pod_kubeconfig(namespace),
+        # The variables are the pod's.
+        expand_user_and_vars=False,
     )
     if code:
         raise ReleaseError(f"Argo CD cannot render {revision}: {reason(err) or out.strip()}")
