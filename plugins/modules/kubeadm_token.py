@@ -32,7 +32,9 @@ options:
     type: bool
     default: false
   config:
-    description: The kubeadm document of the cluster as text; needed with O(certificate_key).
+    description:
+      - The kubeadm document of the cluster as text; needed with O(certificate_key).
+      - It may be that of another control plane, whose address in it is replaced by this one's.
     type: str
 """
 
@@ -88,6 +90,12 @@ def certificate_key(output: str) -> str:
     return str(found[-1])
 
 
+def for_this_machine(config: str, manifest: str) -> str:
+    """The document with the address of this machine's own API server, at which kubeadm looks for it."""
+    own = re.search(r"--advertise-address=(\S+)", manifest)
+    return re.sub(r"(\badvertiseAddress:[ \t]*)[^\s,}]+", rf"\g<1>{own.group(1)}", config) if own else config
+
+
 def make(kubeadm: k.Kubeadm) -> dict[str, t.Any]:
     parameters = kubeadm.module.params
     authority = k.read(f"{k.PKI}/ca.crt")
@@ -101,7 +109,8 @@ def make(kubeadm: k.Kubeadm) -> dict[str, t.Any]:
     key = ""
     if parameters["certificate_key"]:
         # With a document, or kubeadm would look up the newest version of Kubernetes on the internet.
-        with kubeadm.files(parameters["config"]) as files:
+        config = for_this_machine(parameters["config"], k.read(f"{k.MANIFESTS}/kube-apiserver.yaml"))
+        with kubeadm.files(config) as files:
             key = certificate_key(
                 kubeadm.act("init", "phase", "upload-certs", "--upload-certs", "--config", files.document)
             )

@@ -12,6 +12,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiUnreachableError
 from ansible_collections.groundwork.kube.plugins.module_utils.lock import LOCK_PATH
 from ansible_collections.groundwork.kube.plugins.modules import kubeadm_node
+from ansible_collections.groundwork.kube.plugins.modules.kubeadm_token import for_this_machine
 
 from .conftest import Node
 
@@ -281,3 +282,17 @@ def test_info_reads_version_role_and_certificates(run_module: RunModule, node: N
     assert result["role"] == "worker"
     assert result["version"]
     assert result["certificates"]["ca"]["not_after"] > "2030"
+
+
+# Certificates for those that join ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "written", ["{{advertiseAddress: {}, bindPort: 6443}}", "\n  advertiseAddress: {}\n  bindPort: 6443"]
+)
+def test_certificates_are_uploaded_by_the_machines_own_api_server(written: str) -> None:
+    manifest = "    - --advertise-address=10.77.0.12\n    - --secure-port=6443\n"
+    document = "localAPIEndpoint: " + written
+
+    assert for_this_machine(document.format("10.77.0.11"), manifest) == document.format("10.77.0.12")
+    assert for_this_machine(document.format("10.77.0.11"), "") == document.format("10.77.0.11")
