@@ -137,25 +137,43 @@ def secrets() -> list[str]:
     return [password, (STATE / "admin-password").read_text()]
 
 
+def told_by_the_cluster(api: ApiClient) -> str:
+    """What everybody who may look around in the cluster can read of Argo CD and what it grows, and all of its logs."""
+    kinds = ("argoproj.io/v1alpha1/applications", "argoproj.io/v1alpha1/appprojects", "apps/v1/deployments")
+    told = [json.dumps(api.list(path)) for path in ("/api/v1/configmaps", *(f"/apis/{kind}" for kind in kinds))]
+    for namespace in ("argocd", "shop"):
+        pods = f"/api/v1/namespaces/{namespace}/pods"
+        told += [api.text(f"{pods}/{pod['metadata']['name']}/log") for pod in api.list(pods)]
+    return "".join(told)
+
+
+def secrets_in(told: str) -> list[int]:
+    """Which of the secrets it holds, by number: a failing test prints this."""
+    return [number for number, secret in enumerate(secrets()) if secret in told]
+
+
 def test_no_secret_is_told_by_a_log_or_an_object(api: ApiClient) -> None:
-    told = site("-vvv", "--diff")
-    for path in (
-        "/apis/argoproj.io/v1alpha1/applications",
-        "/apis/argoproj.io/v1alpha1/appprojects",
-        "/api/v1/configmaps",
-    ):
-        told += json.dumps(api.list(path))
-    assert not [number for number, secret in enumerate(secrets()) if secret in told]
+    told = site("-vvvv", "--diff")
+    assert secrets_in(told) == []
+    assert secrets_in(told_by_the_cluster(api)) == []
 
 
 def test_a_rotated_password_is_brought_and_taken(api: ApiClient) -> None:
     write_credentials(STATE / "git-credentials", "groundwork", "canary-" + os.urandom(12).hex())
-    told = site("-vvv", "--diff")
+    told = site("-vvvv", "--diff")
     assert "changed=1" in told
-    assert not [number for number, secret in enumerate(secrets()) if secret in told]
+    assert secrets_in(told) == []
     revision = push_change()
     site()
-    until(lambda: sync_of(api, "web").get("revision") == revision)
+    assert sync_of(api, "web")["revision"] == revision
+    assert secrets_in(told_by_the_cluster(api)) == []
+
+
+def test_what_was_pushed_is_deployed_to_staging(api: ApiClient) -> None:
+    root = yaml.safe_load((HERE / "group_vars/all/platform.yml").read_text())["argocd_root_application"]
+    revision = push_change()
+    play("deploy_staging", argocd_root_application={**root, "released": False})
+    assert sync_of(api, "web")["revision"] == revision
 
 
 def push_change() -> str:
@@ -257,7 +275,6 @@ def test_a_controller_killed_in_mid_sync_converges(api: ApiClient) -> None:
     with children() as found:
         found += [child(f"step-{number}", 50 + number) for number in range(5)]
     push("Many waves")
-    site("--check")
     until(lambda: api.get(f"{APPLICATIONS}/step-0"))
     api.delete("/api/v1/namespaces/argocd/pods/argocd-application-controller-0", {"gracePeriodSeconds": 0})
     site()
@@ -321,6 +338,13 @@ def test_a_release_that_does_not_come_up_goes_back_while_the_service_answers(api
     assert images(api) == f"{ECHO}:1.0.1"
     assert sync_of(api, "shop")["revision"] == good
     assert json.loads(records()[-1].read_text())["verdict"].startswith("went back")
+
+
+def test_everything_is_deployed_in_one_go(api: ApiClient) -> None:
+    good = git("rev-parse", "HEAD~1")
+    play("deploy_libraries")
+    play("deploy_all", argocd_release_revision=good, groundwork_confirm="kubernetes")
+    assert sync_of(api, "shop")["revision"] == good
 
 
 @contextmanager
