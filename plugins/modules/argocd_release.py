@@ -71,6 +71,12 @@ rendered:
   returned: success
   type: dict
   sample: {web: "--- web"}
+images:
+  description: The images that the revision brings, so that they can be judged before.
+  returned: success
+  type: list
+  elements: str
+  sample: ["registry.example.org/shop/web:3f1c2ab@sha256:9f86…"]
 irreplaceable:
   description: What no revision of Git can put back, of the namespaces that the applications are about.
   returned: success
@@ -85,6 +91,7 @@ applications:
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import unified_diff
@@ -104,6 +111,8 @@ CONTROLLER = "statefulset/argocd-application-controller"
 TRACKING = "argocd.argoproj.io/tracking-id"
 # Secrets that a controller makes again by itself.
 _MADE_AGAIN = ("kubernetes.io/service-account-token", "helm.sh/release.v1", "bootstrap.kubernetes.io/token")
+
+_NEW_IMAGE = re.compile(r"""^\+ *(?:- )?image: +["']?([^\s"']+)""", re.MULTILINE)
 
 _SEPARATOR = "# groundwork: "
 # Argo CD's program takes a kubeconfig only, also where it runs in a pod. A slim image has a shell, cat and rm.
@@ -260,6 +269,11 @@ def render(module: ApiModule, found: Family, revision: str) -> dict[str, str]:
     return {name: text for name, text in differences.items() if text}
 
 
+def images(rendered: Mapping[str, str]) -> list[str]:
+    """Those on the lines that are new."""
+    return sorted({image for text in rendered.values() for image in _NEW_IMAGE.findall(text)})
+
+
 def reason(log: str) -> str:
     """What the program's last line of log says, which it writes as JSON."""
     for line in reversed(log.splitlines()):
@@ -287,6 +301,7 @@ def release(module: ApiModule, api: ApiClient) -> dict[str, Any]:
         "before": found.revision,
         "commit": found.commit,
         "rendered": rendered,
+        "images": images(rendered),
         "irreplaceable": lost,
         "applications": {member["metadata"]["name"]: member["spec"] for member in found.members},
         "diff": [

@@ -64,6 +64,14 @@ def test_a_chart_that_hands_no_revision_on_gets_none() -> None:
     assert patches(lone, "v2")["lone"]["spec"]["source"] == {"targetRevision": "v2"}
 
 
+def test_the_images_of_a_release_are_those_on_new_lines() -> None:
+    rendered = {
+        "web": "+++ web\n-      - image: a/web:1@sha256:0\n+      - image: a/web:2@sha256:1\n       image: a/same:1",
+        "api": '+        image: "a/api:2@sha256:2"\n+        imagePullPolicy: Always\n+      - image: a/web:2@sha256:1',
+    }
+    assert argocd_release.images(rendered) == ["a/api:2@sha256:2", "a/web:2@sha256:1"]
+
+
 def test_only_what_git_did_not_bring_is_irreplaceable() -> None:
     tracked = {"argocd.argoproj.io/tracking-id": "web:/Secret:web/from-git"}
     secrets = [
