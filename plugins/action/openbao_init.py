@@ -54,14 +54,14 @@ class ActionModule(ActionBase):
             self._play_context.no_log = shown
         # Where the answer could not be read as one, it is there as it came.
         result.pop("module_stdout", None)
-        keys = result.pop("keys", None)
+        keys = result.pop("key_material", None)
         if path and keys:
             path.write_text(json.dumps(keys, indent=2) + "\n")
             result["keys_file"] = str(path)
         elif path:
             path.unlink()
         if keys and is_encrypted(options):
-            result["keys"] = keys
+            result["key_material"] = keys
         return result
 
 

@@ -66,7 +66,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-keys:
+key_material:
   description: The shares, each encrypted for its holder, and the first token, under the names of C(bao operator init).
   returned: changed, and every one of them is encrypted
   type: dict
@@ -132,7 +132,7 @@ def main() -> None:
     except OpenBaoError as error:
         module.fail_json(msg=str(error))
     # The action plugin takes them out of the result before anybody sees it.
-    module.exit_json(changed=True, keys=document(module.params, answer))
+    module.exit_json(changed=True, key_material=document(module.params, answer))
 
 
 if __name__ == "__main__":
