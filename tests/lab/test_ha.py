@@ -86,9 +86,14 @@ class Cluster(Machines):
         return sorted(member["name"] for member in found if member.get("name") and not member.get("isLearner"))
 
     def objects(self) -> set[str]:
-        """Every object that is to outlast a machine, by its identity."""
+        """Every object that is to outlast a machine, by its identity; what joins are made with ends by itself."""
         found = json.loads(self.kubectl("get", ",".join(KEPT), "--all-namespaces", "--output=json"))["items"]
-        return {f"{item['kind']} {item['metadata']['name']} {item['metadata']['uid']}" for item in found}
+        lasting = (item["metadata"] | {"kind": item["kind"]} for item in found)
+        return {
+            f"{each['kind']} {each['name']} {each['uid']}"
+            for each in lasting
+            if not each["name"].startswith(("bootstrap-token-", "kubeadm-certs"))
+        }
 
     def write(self, name: str) -> None:
         self.kubectl("create", "configmap", name, "--from-literal=written=yes")
