@@ -155,7 +155,7 @@ class ApiClient:
     """One keep-alive connection to the API. A read of what is missing is None, a deletion of it False."""
 
     def __init__(self, access: Access, timeout: float = _TIMEOUT, patience: float = 0) -> None:
-        """For ``patience`` seconds, a server that does not answer is asked again what it may be asked twice."""
+        """For ``patience`` seconds, a server that does not answer yet is asked again what it may be asked twice."""
         self._access = access
         self._timeout = timeout
         self._patience = patience
@@ -246,11 +246,17 @@ class ApiClient:
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                return self._exchange(deed, method, *exchange)
+                answer = self._exchange(deed, method, *exchange)
+                # One that has just started knows no roles, and forbids everything.
+                if answer[0] != 403 or time.monotonic() >= deadline or self._is_ready():
+                    return answer
             except ApiUnreachableError:
                 if method == "POST" or time.monotonic() >= deadline:
                     raise
-                time.sleep(_PAUSE)
+            time.sleep(_PAUSE)
+
+    def _is_ready(self) -> bool:
+        return self._exchange("GET /readyz", "GET", "/readyz", None, "", {})[0] == 200
 
     def _exchange(
         self,

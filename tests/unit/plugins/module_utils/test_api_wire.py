@@ -128,6 +128,17 @@ def test_a_server_that_is_restarted_is_asked_again_by_who_has_patience(
     assert server.asked == ["GET /a", "GET /a", "GET /a", "POST /b?fieldManager=groundwork.kube"]
 
 
+def test_what_a_server_forbids_before_it_is_ready_is_asked_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "_PAUSE", 0)
+    unready, ready = [says(403), says(403)], [says(403), says(200)]
+    server.answers = [*unready, *ready]
+    with pytest.raises(ApiError, match="403"):
+        ApiClient(Access(server.url), patience=60).get("/n")
+    assert server.asked == ["GET /n", "GET /readyz"] * 2
+
+
 def test_a_refusal_names_the_deed_and_the_reason(server: Server) -> None:
     server.answers = [
         says(403, b'{"reason": "Forbidden", "message": "no nodes for you"}'),
