@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.openbao import (
     OPENBAO_INIT_ARGUMENT_SPEC,
     init_problem,
     is_encrypted,
+    veiled,
 )
 
 WHERE = (*API_ARGUMENT_SPEC, *OPENBAO_ARGUMENT_SPEC)
@@ -46,15 +49,11 @@ class ActionModule(ActionBase):
         path = Path(options["keys_file"]) if options["keys_file"] else None
         if path:
             claim(path)
-        # Connections print what a module answers, at -vvv, unless this says that they must not.
-        shown, self._play_context.no_log = self._play_context.no_log, True
-        try:
-            result: dict[str, Any] = self._execute_module("groundwork.kube.openbao_init", task_vars=task_vars)
-        finally:
-            self._play_context.no_log = shown
-        # Where the answer could not be read as one, it is there as it came.
-        result.pop("module_stdout", None)
-        keys = result.pop("key_material", None)
+        # Connections print at -vvv what a module answers, whatever a task says of its log.
+        arguments = {**self._task.args, "veil": secrets.token_hex(32)}
+        result: dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
+        material = result.pop("key_material", None)
+        keys = json.loads(veiled(base64.b64decode(material), arguments["veil"])) if material else None
         if path and keys:
             path.write_text(json.dumps(keys, indent=2) + "\n")
             result["keys_file"] = str(path)

@@ -41,6 +41,12 @@ options:
     description: The public PGP key for the first token, which may do everything.
     type: str
     default: ""
+  veil:
+    description:
+      - A secret of one use, under which the keys cross the connection to the controller, as Ansible prints at C(-vvv)
+        what crosses it. The task makes one by itself.
+    type: str
+    default: ""
 attributes:
   check_mode:
     description: Can run in check_mode and return changed status prediction without modifying target.
@@ -76,6 +82,8 @@ keys_file:
   type: str
 """
 
+import base64
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,6 +95,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.openbao import (
     OpenBaoError,
     Replica,
     init_problem,
+    veiled,
 )
 
 
@@ -116,9 +125,9 @@ def document(options: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str,
 
 def main() -> None:
     module = ApiModule({**OPENBAO_ARGUMENT_SPEC, **OPENBAO_INIT_ARGUMENT_SPEC})
-    problem = init_problem(module.params)
-    if problem:
-        module.fail_json(msg=problem)
+    problem, veil = init_problem(module.params), module.params["veil"]
+    if problem or not veil:
+        module.fail_json(msg=problem or "veil: run this as a task, which makes one")
     try:
         bao = OpenBao(module.connect(), module.params)
         replicas = bao.replicas()
@@ -131,8 +140,9 @@ def main() -> None:
         module.fail_with(error)
     except OpenBaoError as error:
         module.fail_json(msg=str(error))
-    # The action plugin takes them out of the result before anybody sees it.
-    module.exit_json(changed=True, key_material=document(module.params, answer))
+    # The action plugin, which knows the veil, takes it off.
+    keys = json.dumps(document(module.params, answer)).encode()
+    module.exit_json(changed=True, key_material=base64.b64encode(veiled(keys, veil)).decode())
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -19,7 +21,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiError
-from ansible_collections.groundwork.kube.plugins.module_utils.openbao import OPENBAO_ARGUMENT_SPEC, OpenBao
+from ansible_collections.groundwork.kube.plugins.module_utils.openbao import OPENBAO_ARGUMENT_SPEC, OpenBao, veiled
 from lab.api import ApiServer, binary
 from tests.api.conftest import Api, Play
 
@@ -162,11 +164,18 @@ def unseal(server: Server, call: Call) -> Call:
     return lambda *keys, **options: call("openbao_unseal", keys=list(keys), port=server.port, **options)
 
 
+def initialised(call: Call, keys_file: Path, **options: Any) -> dict[str, Any]:
+    """The keys as the action plugin gets them, over a connection that may print them."""
+    made = call("openbao_init", keys_file=str(keys_file), veil="a veil of one use", **options)
+    keys: dict[str, Any] = json.loads(veiled(base64.b64decode(made["key_material"]), "a veil of one use"))
+    told = json.dumps(made)
+    assert [key for key in (*keys["unseal_keys_b64"], keys["root_token"], "a veil of one use") if key in told] == []
+    return keys
+
+
 @pytest.fixture
 def keys(server: Server, call: Call, keys_file: Path) -> dict[str, Any]:
-    """Those of an OpenBao that was initialised, from the module itself, which no play shows."""
-    made: dict[str, Any] = call("openbao_init", keys_file=str(keys_file), shares=3, threshold=2, port=server.port)
-    return made["keys"]
+    return initialised(call, keys_file, shares=3, threshold=2, port=server.port)
 
 
 @pytest.fixture
@@ -249,6 +258,37 @@ def test_what_openbao_refuses_is_told_and_leaves_no_file(initialise: Callable[..
     assert not keys_file.exists()
 
 
+def test_a_share_that_is_encrypted_for_its_holder_is_told_and_is_of_use_to_them_alone(
+    server: Server, initialise: Callable[..., str], unseal: Call, keys_file: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "holder"
+    home.mkdir(mode=0o700)
+
+    def gpg(*arguments: str, given: bytes = b"") -> bytes:
+        command = [
+            "gpg",
+            "--homedir",
+            str(home),
+            "--batch",
+            "--quiet",
+            "--pinentry-mode=loopback",
+            "--passphrase=",
+            *arguments,
+        ]
+        return subprocess.run(command, input=given, capture_output=True, check=True).stdout
+
+    gpg("--quick-generate-key", "holder@example.org", "rsa2048", "encrypt", "never")
+    key = base64.b64encode(gpg("--export")).decode()
+    printed = initialise(keys_file=None, shares=1, threshold=1, pgp_keys=[key], root_token_pgp_key=key)
+
+    share = re.search(r"unseal_keys_b64:\s+- (\S+)", printed)
+    assert share, printed
+    assert not keys_file.exists()
+    decrypted = gpg("--decrypt", given=base64.b64decode(share[1])).decode()
+    assert decrypted not in printed
+    assert unseal(decrypted)["unsealed"] == [POD]
+
+
 # --- unseal ---
 
 
@@ -294,7 +334,7 @@ def test_one_that_unseals_itself_has_recovery_keys_and_needs_nobody(
     self_unsealing: Server, call: Call, keys_file: Path
 ) -> None:
     where = {"port": self_unsealing.port}
-    keys = call("openbao_init", keys_file=str(keys_file), shares=2, threshold=2, **where)["keys"]
+    keys = initialised(call, keys_file, shares=2, threshold=2, **where)
     self_unsealing.restart()
     result = call("openbao_unseal", **where)
     assert (keys["unseal_keys_b64"], len(keys["recovery_keys_b64"])) == ([], 2)
