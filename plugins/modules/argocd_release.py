@@ -99,11 +99,10 @@ from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import (
     ADMIN_KUBECONFIG,
-    ApiClient,
     ApiError,
     ApiModule,
 )
-from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, ENDED, REFRESH
+from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, ENDED, REFRESH, Argo
 
 Object = dict[str, Any]
 
@@ -193,22 +192,28 @@ def is_syncing(application: Mapping[str, Any]) -> bool:
     return bool(operation.get("phase") == "Running")
 
 
-def patches(found: Family, revision: str) -> dict[str, Object]:
-    """What is to be changed, application by application; the root comes last."""
-    changes = {
-        member["metadata"]["name"]: dict(ENDED)
-        for member in found.followers()
-        if is_syncing(member) and member is not found.root
-    }
+def ending(application: Mapping[str, Any]) -> Object | None:
+    """What ends a sync, if one is under way: written on one that has ended, it would never end again."""
+    return dict(ENDED) if is_syncing(application) else None
+
+
+def moving(root: Mapping[str, Any], revision: str) -> Object:
     source: Object = {"targetRevision": revision}
-    if "revision" in ((found.source.get("helm") or {}).get("valuesObject") or {}):
+    if "revision" in ((root["spec"]["source"].get("helm") or {}).get("valuesObject") or {}):
         source["helm"] = {"valuesObject": {"revision": revision}}
-    changes[found.root["metadata"]["name"]] = {
+    return {
         "metadata": {"annotations": {REFRESH: "normal"}},
         "spec": {"source": source},
-        **(ENDED if is_syncing(found.root) else {}),
+        **(ending(root) or {}),
     }
-    return changes
+
+
+def move(argo: Argo, found: Family, revision: str) -> None:
+    """The root comes last: its followers' syncs are of the revision before."""
+    for member in found.followers():
+        if member is not found.root:
+            argo.amend(APPLICATION, member, ending)
+    argo.amend(APPLICATION, found.root, lambda root: moving(root, revision))
 
 
 def irreplaceable(found: Family, claims: Iterable[Object], secrets: Iterable[Object]) -> dict[str, list[str]]:
@@ -284,17 +289,16 @@ def reason(log: str) -> str:
     return log.strip()
 
 
-def release(module: ApiModule, api: ApiClient) -> dict[str, Any]:
-    revision, path = module.params["revision"], APPLICATION.path(module.params["namespace"])
-    found = family(module.params["name"], {item["metadata"]["name"]: item for item in api.list(path)})
+def release(module: ApiModule, argo: Argo) -> dict[str, Any]:
+    revision = module.params["revision"]
+    found = family(module.params["name"], argo.read(APPLICATION))
     changed = found.revision != revision
     rendered = {}
     if changed and module.params["render"]:
         rendered = render(module, found, revision)
-    lost = irreplaceable(found, api.list("/api/v1/persistentvolumeclaims"), api.list("/api/v1/secrets"))
+    lost = irreplaceable(found, argo.api.list("/api/v1/persistentvolumeclaims"), argo.api.list("/api/v1/secrets"))
     if changed and not module.check_mode:
-        for name, patch in patches(found, revision).items():
-            api.patch(APPLICATION.path(module.params["namespace"], name), patch)
+        move(argo, found, revision)
     told = "".join(f"{text}\n" for text in rendered.values())
     return {
         "changed": changed,
@@ -321,7 +325,7 @@ def main() -> None:
         }
     )
     try:
-        result = release(module, module.connect())
+        result = release(module, Argo(module))
     except ApiError as error:
         module.fail_with(error)
     except ReleaseError as error:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION
-from tests.api.conftest import ArgoCd
+from lab.api import binary
+from tests.api.conftest import Api, ArgoCd
 
 PROGRAMS = {
     "kubectl": 'while [ "$1" != -- ]; do shift; done; shift; HOME="$POD_HOME" exec "$@"',
@@ -53,3 +55,17 @@ def test_a_release_shows_what_argo_cds_pod_renders_and_leaves_nothing_there(
         "+image: web:v2",
     ]
     assert list(pod.iterdir()) == []
+
+
+def test_a_sync_that_ends_meanwhile_is_not_ended_once_more(
+    shop: None, api: Api, argocd: ArgoCd, call: Callable[..., dict[str, Any]], pod: Path
+) -> None:
+    argocd.look("shop", operation={"phase": "Running"})
+    # Rendering takes its time.
+    ended = json.dumps({"status": {"operationState": {"phase": "Succeeded"}}})
+    patch = f"{binary('kubectl')} --kubeconfig {api.kubeconfig} --namespace argocd patch application shop --type merge"
+    (pod.parent / "bin/argocd").write_text(f"#!/bin/sh\n{patch} --patch '{ended}' >&2\n")
+    assert not call("argocd_release", name="shop", revision="v2")["failed"]
+    moved = argocd.read(APPLICATION, "shop")
+    assert moved["spec"]["source"]["targetRevision"] == "v2"
+    assert moved["status"]["operationState"]["phase"] == "Succeeded"

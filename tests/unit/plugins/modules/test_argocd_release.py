@@ -12,9 +12,10 @@ import pytest
 from ansible_collections.groundwork.kube.plugins.modules import argocd_release
 from ansible_collections.groundwork.kube.plugins.modules.argocd_release import (
     ReleaseError,
+    ending,
     family,
     irreplaceable,
-    patches,
+    moving,
 )
 
 REPOSITORY = "https://git.example.org/platform.git"
@@ -31,10 +32,10 @@ def application(name: str, repository: str = REPOSITORY, phase: str = "Succeeded
     }
 
 
-def platform(root_phase: str = "Succeeded", web_phase: str = "Succeeded") -> argocd_release.Family:
+def platform(root_phase: str = "Succeeded") -> argocd_release.Family:
     root = application("root", phase=root_phase, helm={"valuesObject": {"revision": "v1", "domain": "example.org"}})
     children = [
-        application("web", phase=web_phase),
+        application("web"),
         application("cert-manager", "https://charts.example.org", "Running"),
     ]
     root["status"]["resources"] = [{"kind": "Application", "name": each["metadata"]["name"]} for each in children]
@@ -46,30 +47,23 @@ def secret(namespace: str, name: str, kind: str = "Opaque", **annotations: str) 
 
 
 def test_a_release_moves_the_root_and_what_it_hands_on() -> None:
-    (name,) = changes = patches(platform(), "v2")
-    assert name == "root"
-    assert changes["root"]["spec"]["source"] == {"targetRevision": "v2", "helm": {"valuesObject": {"revision": "v2"}}}
-    assert "status" not in changes["root"]
-
-
-def test_a_sync_of_the_revision_before_is_ended_and_no_other() -> None:
-    changes = patches(platform("Running", "Running"), "v2")
-    assert list(changes) == ["web", "root"]
-    assert changes["web"] == {"status": {"operationState": {"phase": "Terminating"}}}
-    assert changes["root"]["status"] == {"operationState": {"phase": "Terminating"}}
+    moved = moving(platform().root, "v2")
+    assert moved["spec"]["source"] == {"targetRevision": "v2", "helm": {"valuesObject": {"revision": "v2"}}}
+    assert "status" not in moved
 
 
 def test_a_chart_that_hands_no_revision_on_gets_none() -> None:
-    lone = family("lone", {"lone": application("lone")})
-    assert patches(lone, "v2")["lone"]["spec"]["source"] == {"targetRevision": "v2"}
+    assert moving(application("lone"), "v2")["spec"]["source"] == {"targetRevision": "v2"}
 
 
-def test_the_images_of_a_release_are_those_on_new_lines() -> None:
-    rendered = {
-        "web": "+++ web\n-      - image: a/web:1@sha256:0\n+      - image: a/web:2@sha256:1\n       image: a/same:1",
-        "api": '+        image: "a/api:2@sha256:2"\n+        imagePullPolicy: Always\n+      - image: a/web:2@sha256:1',
-    }
-    assert argocd_release.images(rendered) == ["a/api:2@sha256:2", "a/web:2@sha256:1"]
+def test_a_sync_of_the_revision_before_is_ended_and_none_that_has_ended() -> None:
+    assert moving(platform("Running").root, "v2")["status"] == {"operationState": {"phase": "Terminating"}}
+    assert ending(application("web", phase="Running")) == {"status": {"operationState": {"phase": "Terminating"}}}
+    assert ending(application("web")) is None
+
+
+def test_what_follows_another_repository_is_left_alone() -> None:
+    assert [each["metadata"]["name"] for each in platform().followers()] == ["root", "web"]
 
 
 def test_only_what_git_did_not_bring_is_irreplaceable() -> None:
