@@ -270,15 +270,15 @@ def address() -> str:
 
 
 def test_a_controller_killed_in_mid_sync_converges(api: ApiClient) -> None:
-    for number in range(5):
+    for number in range(3):
         tree(f"step-{number}", config_map(f"step-{number}"))
     with children() as found:
-        found += [child(f"step-{number}", 50 + number) for number in range(5)]
+        found += [child(f"step-{number}", 50 + number) for number in range(3)]
     push("Many waves")
     until(lambda: api.get(f"{APPLICATIONS}/step-0"))
     api.delete("/api/v1/namespaces/argocd/pods/argocd-application-controller-0", {"gracePeriodSeconds": 0})
     site()
-    assert api.get(f"{SHOP}/configmaps/step-4")
+    assert api.get(f"{SHOP}/configmaps/step-2")
 
 
 def release_of(tag: str) -> str:
@@ -345,6 +345,18 @@ def test_everything_is_deployed_in_one_go(api: ApiClient) -> None:
     play("deploy_libraries")
     play("deploy_all", argocd_release_revision=good, groundwork_confirm="kubernetes")
     assert sync_of(api, "shop")["revision"] == good
+
+
+def test_removed_it_leaves_what_it_has_grown_and_takes_it_over_again(api: ApiClient) -> None:
+    deployments = "/apis/apps/v1/namespaces/argocd/deployments"
+    assert "groundwork_confirm=kubernetes" in site(succeeds=False, argocd_state="absent")
+    assert api.list(deployments)
+    site(argocd_state="absent", groundwork_confirm="kubernetes")
+    assert api.list(deployments) == []
+    assert api.get(f"{APPLICATIONS}/web")
+    assert (api.get(WEB) or {})["status"]["readyReplicas"] == 2
+    site(argocd_parameters={"controller.status.processors": 5})
+    assert api.list(deployments)
 
 
 @contextmanager
