@@ -105,7 +105,7 @@ unit: environment-dev
 	$(BIN)/pytest tests/unit
 
 # Against a real kube-apiserver, which the lab builds.
-api: environment-dev
+api: environment-dev system-packages
 	$(BIN)/lab build kubernetes etcd openbao
 	$(BIN)/pytest tests/api
 

@@ -258,24 +258,21 @@ def test_what_openbao_refuses_is_told_and_leaves_no_file(initialise: Callable[..
     assert not keys_file.exists()
 
 
-def test_a_share_that_is_encrypted_for_its_holder_is_told_and_is_of_use_to_them_alone(
-    server: Server, initialise: Callable[..., str], unseal: Call, keys_file: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def gpg_home(tmp_path: Path) -> Iterator[Path]:
+    """A holder's own keyring; its agent goes with it."""
     home = tmp_path / "holder"
     home.mkdir(mode=0o700)
+    yield home
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=True)
 
+
+def test_a_share_that_is_encrypted_for_its_holder_is_told_and_is_of_use_to_them_alone(
+    server: Server, initialise: Callable[..., str], unseal: Call, keys_file: Path, gpg_home: Path
+) -> None:
     def gpg(*arguments: str, given: bytes = b"") -> bytes:
-        command = [
-            "gpg",
-            "--homedir",
-            str(home),
-            "--batch",
-            "--quiet",
-            "--pinentry-mode=loopback",
-            "--passphrase=",
-            *arguments,
-        ]
-        return subprocess.run(command, input=given, capture_output=True, check=True).stdout
+        command = ["gpg", "--homedir", str(gpg_home), "--batch", "--quiet", "--pinentry-mode=loopback", "--passphrase="]
+        return subprocess.run([*command, *arguments], input=given, capture_output=True, check=True).stdout
 
     gpg("--quick-generate-key", "holder@example.org", "rsa2048", "encrypt", "never")
     key = base64.b64encode(gpg("--export")).decode()
