@@ -27,6 +27,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import (
     resolve_access,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.lock import node_lock
+from ansible_collections.groundwork.kube.plugins.module_utils.program import run_program
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -304,9 +305,7 @@ class Kubeadm:
     def _run(self, arguments: Sequence[str], environment: Mapping[str, str] | None) -> str:
         if not self.binary:
             raise KubeadmError("kubeadm is not installed on this node: run the `packages` step of role kubeadm first")
-        rc, out, err = self.module.run_command(
-            [self.binary, *arguments], environ_update=dict(environment or {}), pass_fds=self.lock
-        )
+        rc, out, err = run_program(self.module, [self.binary, *arguments], environment=environment, pass_fds=self.lock)
         if rc != 0:
             reason = redact(err.strip() or out.strip())
             command = redact("kubeadm " + " ".join(arguments))
@@ -538,7 +537,7 @@ def kubelet_is_healthy(port: int = 10248) -> bool:
 def evidence(module: AnsibleModule, lines: int = 20) -> dict[str, t.Any]:
     """What an operator would look at next: the kubelet's journal and the logs of static pods that ended badly."""
     found: dict[str, t.Any] = {}
-    rc, out, _err = module.run_command(["journalctl", "--unit", "kubelet", "--no-pager", "--lines", str(lines)])
+    rc, out, _err = run_program(module, ["journalctl", "--unit", "kubelet", "--no-pager", "--lines", str(lines)])
     if rc == 0 and out.strip():
         found["kubelet_log"] = redact(out).splitlines()
     pods = "/var/log/pods"

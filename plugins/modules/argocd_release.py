@@ -103,6 +103,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import (
     ApiModule,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, ENDED, REFRESH, Argo
+from ansible_collections.groundwork.kube.plugins.module_utils.program import run_program
 
 Object = dict[str, Any]
 
@@ -249,7 +250,8 @@ def render(module: ApiModule, found: Family, revision: str) -> dict[str, str]:
     namespace, kubeconfig = module.params["namespace"], module.params["kubeconfig"] or ADMIN_KUBECONFIG
     names = [member["metadata"]["name"] for member in found.followers()]
     program = ["sh", "-c", _RENDER, "render", namespace, found.commit or found.revision, revision, *names]
-    code, out, err = module.run_command(
+    code, out, err = run_program(
+        module,
         [
             "kubectl",
             "--kubeconfig",
@@ -263,8 +265,6 @@ def render(module: ApiModule, found: Family, revision: str) -> dict[str, str]:
             *program,
         ],
         data=pod_kubeconfig(namespace),
-        # The variables are the pod's.
-        expand_user_and_vars=False,
     )
     if code:
         raise ReleaseError(f"Argo CD cannot render {revision}: {reason(err) or out.strip()}")

@@ -74,6 +74,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.host_disk import (
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.host_plan import MARKER
 from ansible_collections.groundwork.kube.plugins.module_utils.lock import node_lock
+from ansible_collections.groundwork.kube.plugins.module_utils.program import run_program
 
 UNITS = "/etc/systemd/system"
 # Where partition tables, file systems and encryption write what makes them known.
@@ -84,7 +85,7 @@ LOST_AND_FOUND = "lost+found"
 def probe(module: AnsibleModule, device: str) -> dict[str, str]:
     """What blkid recognises on a device, read afresh from the device itself; nothing when it recognises nothing."""
     blkid = module.get_bin_path("blkid", required=True)
-    status, out, err = module.run_command([blkid, "--probe", "--output", "export", device])
+    status, out, err = run_program(module, [blkid, "--probe", "--output", "export", device])
     if status == 2:
         return {}
     if status != 0:

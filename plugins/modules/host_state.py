@@ -172,6 +172,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kube.plugins.module_utils import host_network, host_reading
 from ansible_collections.groundwork.kube.plugins.module_utils.host_packages import installed_packages
 from ansible_collections.groundwork.kube.plugins.module_utils.host_root import Root
+from ansible_collections.groundwork.kube.plugins.module_utils.program import run_program
 
 
 def services(module: AnsibleModule, names: list[str]) -> dict[str, str]:
@@ -180,7 +181,7 @@ def services(module: AnsibleModule, names: list[str]) -> dict[str, str]:
     if not systemctl or not names:
         return {}
     units = [f"{name}.service" for name in names]
-    _status, out, _err = module.run_command([systemctl, "show", "--property=LoadState,ActiveState", *units])
+    _status, out, _err = run_program(module, [systemctl, "show", "--property=LoadState,ActiveState", *units])
     found = {}
     for name, block in zip(names, out.split("\n\n")):
         state = dict(line.split("=", 1) for line in block.split() if "=" in line)

@@ -61,6 +61,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
 from ansible_collections.groundwork.kube.plugins.module_utils.host_network import POD_NETWORK_INTERFACE
+from ansible_collections.groundwork.kube.plugins.module_utils.program import run_program
 
 # What a cluster's network leaves on a node, by the marks in its firewall rules.
 RULES = {"KUBE chains": "KUBE-", "Calico's chains": "cali-"}
@@ -91,7 +92,7 @@ def firewall_rules(module: AnsibleModule) -> list[str]:
     if not program:
         return ["perhaps firewall rules: this node has no iptables-save to list them; a reboot clears them"]
     counted = []
-    rules = module.run_command([program])[1].splitlines()
+    rules = run_program(module, [program])[1].splitlines()
     for owner, mark in RULES.items():
         count = sum(1 for rule in rules if rule.startswith("-A") and mark in rule)
         if count:

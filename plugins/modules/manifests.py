@@ -155,6 +155,7 @@ from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible.module_utils.urls import open_url
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ASSUME_ARGUMENT_SPEC
+from ansible_collections.groundwork.kube.plugins.module_utils.program import run_program
 
 Object = dict[str, Any]
 
@@ -240,8 +241,7 @@ class Manifests:
 
     def kubectl(self, *arguments: str) -> tuple[int, str, str]:
         command = ["kubectl", "--kubeconfig", self.module.params["kubeconfig"], *arguments]
-        code, out, err = self.module.run_command(command)
-        return code, out, err
+        return run_program(self.module, command)
 
     @property
     def name(self) -> str:
@@ -279,7 +279,7 @@ class Manifests:
             stream.write(content)
         with open(os.path.join(self.directory, "kustomization.yaml"), "w", encoding="utf-8") as text:
             text.write(kustomization(patches, images, namespace))
-        code, out, err = self.module.run_command(["kubectl", "kustomize", self.directory])
+        code, out, err = run_program(self.module, ["kubectl", "kustomize", self.directory])
         if code:
             raise ManifestsError(f"the patches do not fit {self.name}: {err.strip()}")
         with open(self.rendered, "w", encoding="utf-8") as text:
