@@ -28,7 +28,7 @@ def run_program(
     is looked at again (ansible-core 2.19 to 2.21, basic.py: ``not events``), as happens on a machine that is busy.
     """
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             list(command),
             input=data,
             env={**os.environ, **(environment or {})},
