@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import http.client
-import json
-import os
-import ssl
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+
+from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
+from ansible_collections.groundwork.kube.plugins.module_utils.api import Access, ApiClient, ApiError
 
 PKI = "/etc/kubernetes/pki/etcd"
 LOCAL = "https://127.0.0.1:2379"
@@ -43,9 +43,12 @@ class Etcd:
 
     def __init__(self, pki: str = PKI, endpoint: str = LOCAL) -> None:
         self.endpoint = endpoint
-        self._tls = ssl.create_default_context(cafile=os.path.join(pki, "ca.crt"))
-        certificate = os.path.join(pki, "healthcheck-client")
-        self._tls.load_cert_chain(f"{certificate}.crt", f"{certificate}.key")
+        self._access = Access(
+            endpoint,
+            ca=k.read(f"{pki}/ca.crt"),
+            certificate=k.read(f"{pki}/healthcheck-client.crt"),
+            key=k.read(f"{pki}/healthcheck-client.key"),
+        )
 
     def members(self) -> list[Member]:
         """As this member knows them, which it does without a quorum, too."""
@@ -70,29 +73,20 @@ class Etcd:
 
     def _is_healthy(self, member: Member) -> bool:
         try:
-            # Not linearizable: that the others are lost is no fault of this one.
-            return bool(member.clients) and self._ask(member.clients[0], "/health?serializable=true").get("health") in (
-                "true",
-                True,
-            )
+            # Serializable: that the others are lost is no fault of this one.
+            answer = self._ask(member.clients[0], "/health", query={"serializable": "true"}) if member.clients else {}
         except EtcdError:
             return False
+        return answer.get("health") in ("true", True)
 
-    def _ask(self, endpoint: str, path: str, body: Any = None) -> dict[str, Any]:
-        url = urlsplit(endpoint)
-        connection = http.client.HTTPSConnection(url.hostname or "", url.port, timeout=TIMEOUT, context=self._tls)
+    def _ask(self, endpoint: str, path: str, body: Any = None, query: dict[str, str] | None = None) -> dict[str, Any]:
+        client = ApiClient(replace(self._access, host=endpoint), timeout=TIMEOUT)
         try:
-            connection.request("GET" if body is None else "POST", path, None if body is None else json.dumps(body))
-            response = connection.getresponse()
-            text = response.read().decode("utf-8", "replace")
-        except (OSError, http.client.HTTPException) as error:
-            raise EtcdError(f"etcd at {endpoint} does not answer: {error}") from error
+            return client.request("GET" if body is None else "POST", path, body, query)
+        except ApiError as error:
+            raise EtcdError(f"etcd, {path}: {error.message}") from error
         finally:
-            connection.close()
-        if response.status != 200:
-            raise EtcdError(f"etcd at {endpoint} refused {path}: {text.strip()}")
-        answer: dict[str, Any] = json.loads(text)
-        return answer
+            client.close()
 
 
 def objection(members: Sequence[Member], healthy: Collection[str], leaving: Member) -> str:

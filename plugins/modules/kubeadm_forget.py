@@ -70,10 +70,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kube.plugins.module_utils import etcd as e
 from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
 
-if t.TYPE_CHECKING:
-    from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient
-
 PODS = "/api/v1/namespaces/kube-system/pods"
+# The API's address may be on its way from the very machine that is gone.
+PATIENCE = 60
 # A kubelet that is gone confirms no end of a pod.
 AT_ONCE = {"gracePeriodSeconds": 0}
 
@@ -81,25 +80,24 @@ AT_ONCE = {"gracePeriodSeconds": 0}
 class Cluster:
     """What a cluster keeps of one control plane."""
 
-    def __init__(self, api: ApiClient, etcd: e.Etcd | None, name: str, address: str) -> None:
-        self.api = api
-        self.etcd = etcd
+    def __init__(self, name: str, address: str) -> None:
+        """Stops before anything that would harm the cluster. etcd comes first: without its quorum the API is silent."""
         self.name = name
-        self.members = etcd.members() if etcd else []
+        # Without this file etcd is elsewhere, and has no member of a control plane.
+        self.etcd = e.Etcd() if os.path.exists(f"{k.MANIFESTS}/etcd.yaml") else None
+        self.members = self.etcd.members() if self.etcd else []
         self.member = next((member for member in self.members if member.is_at(name, address)), None)
-        self.node = api.get("/api/v1/nodes/" + name)
-        static_pods = (f"{component}-{name}" for component in ("etcd", *k.CONTROL_PLANE_COMPONENTS))
-        self.pods = [pod for pod in static_pods if api.get(f"{PODS}/{pod}")]
-
-    def refuse(self) -> None:
-        """Stop before anything that would harm the cluster."""
-        labels = (self.node or {}).get("metadata", {}).get("labels", {})
-        if self.node and k.CONTROL_PLANE_LABEL not in labels and not self.member:
-            raise k.KubeadmError(f"{self.name} is no control plane: playbooks/reset.yml takes a worker out")
         if self.etcd and self.member:
             objection = e.objection(self.members, self.etcd.healthy(self.members), self.member)
             if objection:
-                raise k.KubeadmError(f"{self.name} cannot go: {objection}")
+                raise k.KubeadmError(f"{name} cannot go: {objection}")
+        self.api = k.connect(k.ADMIN_CONF, patience=PATIENCE)
+        self.node = self.api.get("/api/v1/nodes/" + name)
+        labels = (self.node or {}).get("metadata", {}).get("labels", {})
+        if self.node and k.CONTROL_PLANE_LABEL not in labels and not self.member:
+            raise k.KubeadmError(f"{name} is no control plane: playbooks/reset.yml takes a worker out")
+        static_pods = (f"{component}-{name}" for component in ("etcd", *k.CONTROL_PLANE_COMPONENTS))
+        self.pods = [pod for pod in static_pods if self.api.get(f"{PODS}/{pod}")]
 
     @property
     def remains(self) -> list[str]:
@@ -124,10 +122,7 @@ class Cluster:
 def forget(kubeadm: k.Kubeadm) -> dict[str, t.Any]:
     module = kubeadm.module
     try:
-        # Without this file etcd is elsewhere, and has no member of a control plane.
-        etcd = e.Etcd() if os.path.exists(f"{k.MANIFESTS}/etcd.yaml") else None
-        cluster = Cluster(k.connect(k.ADMIN_CONF), etcd, module.params["name"], module.params["address"])
-        cluster.refuse()
+        cluster = Cluster(module.params["name"], module.params["address"])
         remains = cluster.remains
         if not module.check_mode:
             cluster.remove(kubeadm)

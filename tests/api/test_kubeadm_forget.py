@@ -104,6 +104,13 @@ def test_the_last_member_stays(run_module: RunModule, cluster: Cluster, check: b
     assert cluster.api.node(ONLY)
 
 
+def test_etcd_is_asked_before_an_api_that_may_be_silent(
+    run_module: RunModule, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(k, "ADMIN_CONF", str(tmp_path / "of-no-api"))
+    assert "etcd's only member" in run_module("kubeadm_forget", {"name": ONLY})["msg"]
+
+
 def test_a_worker_is_none_of_its_business(run_module: RunModule, cluster: Cluster) -> None:
     cluster.api.plant("worker-1")
     result = run_module("kubeadm_forget", {"name": "worker-1"})
