@@ -338,11 +338,16 @@ def busy(app: Mapping[str, Any]) -> bool:
 def overtaken(app: Mapping[str, Any]) -> bool:
     """Whether it waits for applications to become well that Git may have taken back: a sync keeps to its revision.
 
-    Argo CD begins no other before that one has ended, which it never does if what it waits for cannot become well.
+    Argo CD begins no other before that one has ended, which it never does if what it waits for cannot become well. Nor
+    does it delete an application whose sync is still to be tried again, for minutes.
     """
     status = app.get("status") or {}
     operation = status.get("operationState") or {}
-    if operation.get("phase") != "Running" or not compared_now(app) or not automated(app) or not any(_managed(app)):
+    if operation.get("phase") != "Running":
+        return False
+    if app["metadata"].get("deletionTimestamp"):
+        return bool(operation.get("finishedAt"))
+    if not compared_now(app) or not automated(app) or not any(_managed(app)):
         return False
     hooks = str(operation.get("message")).startswith("waiting for completion of hook")
     return not hooks and _revision(operation.get("syncResult") or {}) not in ("", _revision(status["sync"]))

@@ -41,7 +41,8 @@ options:
       - Whether Argo CD compares them with Git anew first, as after a push.
       - What it could not compare it is asked to compare again in any case, before that is believed.
       - A sync that waits for the applications it grows, to a revision that Git has left meanwhile, is ended on that
-        occasion. Argo CD would not go on to the revision of now before it.
+        occasion. Argo CD would not go on to the revision of now before it. So is one that is still to be tried again
+        although its application is being deleted.
     type: bool
     default: true
   explain:
@@ -117,7 +118,7 @@ applications:
     failed: {description: Whether its sync has failed and will not be tried again., type: bool}
     erring: {description: Whether Argo CD cannot compare it., type: bool}
     broken: {description: "Whether Argo CD cannot compare it, and waiting will not mend that.", type: bool}
-    overtaken: {description: Whether its sync waits for what Git has left meanwhile., type: bool}
+    overtaken: {description: Whether a sync that Git or its own deletion has left is in its way., type: bool}
     since: {description: Since when it is as it is., type: str, sample: "2026-11-21T13:05:00Z"}
     brief: {description: "Why it is not ready, in a word or two.", type: str}
     why: {description: Why it is not ready., type: str}

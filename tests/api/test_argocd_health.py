@@ -149,6 +149,17 @@ def test_a_sync_that_waits_for_what_git_has_left_is_ended(
     assert argocd.read(APPLICATION, "eco2")["status"]["operationState"]["phase"] == phase
 
 
+@pytest.mark.parametrize(("finished", "phase"), [("2026-11-21T13:01:00Z", "Terminating"), (None, "Running")])
+def test_a_sync_is_not_tried_again_before_its_application_is_deleted(
+    argocd: ArgoCd, call: Call, plant: Callable[..., None], finished: str | None, phase: str
+) -> None:
+    plant("grafana", finalizers=["resources-finalizer.argocd.argoproj.io"])
+    argocd.look("grafana", "OutOfSync", operation={"phase": "Running", "finishedAt": finished})
+    argocd.client.delete(APPLICATION.path(argocd.namespace, "grafana"))
+    look(call, "grafana", refresh=True)
+    assert argocd.read(APPLICATION, "grafana")["status"]["operationState"]["phase"] == phase
+
+
 def test_in_check_mode_it_writes_nothing(argocd: ArgoCd, call: Call, plant: Callable[..., None]) -> None:
     plant("eco2")
     argocd.look("eco2")
