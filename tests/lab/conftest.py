@@ -86,7 +86,11 @@ class Machines:
     @property
     def environment(self) -> dict[str, str]:
         """What programs need to know to mean this lab."""
-        ours = {"GROUNDWORK_LAB": NAME, "GROUNDWORK_LAB_NETWORK": NETWORK, "ANSIBLE_FORCE_COLOR": "0"}
+        ours = {
+            "GROUNDWORK_LAB": self.lab.name,
+            "GROUNDWORK_LAB_NETWORK": self.record.network,
+            "ANSIBLE_FORCE_COLOR": "0",
+        }
         return {**os.environ, **ours}
 
     @property
@@ -134,12 +138,7 @@ class Machines:
             done = subprocess.run(
                 [*command, CHECKOUT / "playbooks" / f"{name}.yml"],
                 cwd=CHECKOUT,
-                env={
-                    **os.environ,
-                    "GROUNDWORK_LAB": NAME,
-                    "GROUNDWORK_LAB_NETWORK": NETWORK,
-                    "ANSIBLE_FORCE_COLOR": "0",
-                },
+                env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 check=False,
@@ -235,17 +234,24 @@ class Ledger:
         return self.machines
 
 
-@pytest.fixture(scope="session")
-def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
-    lab = Lab(NAME)
+@contextmanager
+def fresh_lab(name: str, network: str, inventory: Path = INVENTORY, pattern: str = "all") -> Iterator[Lab]:
+    """Nodes as they come from their vendor, and nothing left of them afterwards."""
+    lab = Lab(name)
     access.prepare(lab)
     try:
         lifecycle.down(lab, print)
-        lifecycle.up(lab, NETWORK, read_nodes(lab, NETWORK, INVENTORY), "", print)
-        lifecycle.snapshot(lab, "bare", print)
-        yield Ledger(Machines(lab, tmp_path_factory.mktemp("inventory") / "edited.json"))
+        lifecycle.up(lab, network, read_nodes(lab, network, inventory, pattern), "", print)
+        yield lab
     finally:
         lifecycle.down(lab, print)
+
+
+@pytest.fixture(scope="session")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    with fresh_lab(NAME, NETWORK) as lab:
+        lifecycle.snapshot(lab, "bare", print)
+        yield Ledger(Machines(lab, tmp_path_factory.mktemp("inventory") / "edited.json"))
 
 
 @pytest.fixture(scope="module")

@@ -71,12 +71,7 @@ class PlaybookRun:
                 CHECKOUT / f"playbooks/{playbook}.yml",
             ],
             cwd=CHECKOUT,
-            env={
-                **os.environ,
-                "GROUNDWORK_LAB": machines.lab.name,
-                "GROUNDWORK_LAB_NETWORK": machines.record.network,
-                "ANSIBLE_FORCE_COLOR": "0",
-            },
+            env=machines.environment,
             stdout=self._output,
             stderr=subprocess.STDOUT,
         )

@@ -14,10 +14,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lab import access, lifecycle
-from lab.inventory import read_nodes
-from lab.state import Lab
-from tests.lab.conftest import CONTROL_PLANE, INVENTORY, Ledger, Machines
+from lab import lifecycle
+from tests.lab.conftest import CONTROL_PLANE, Ledger, Machines, fresh_lab
 from tests.lab.interruption import PATIENCE, Catch, PlaybookRun, finished, killed, without_power
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -77,19 +75,13 @@ MAKING_IT = (*ON_THE_MACHINE, "--tags", "control_plane,join")
 @pytest.fixture(scope="module")
 def prepared_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """One machine, ready for kubeadm init, and a snapshot of it."""
-    lab = Lab("kills")
-    access.prepare(lab)
-    try:
-        lifecycle.down(lab, print)
-        lifecycle.up(lab, NETWORK, read_nodes(lab, NETWORK, INVENTORY, CONTROL_PLANE), "", print)
+    with fresh_lab("kills", NETWORK, pattern=CONTROL_PLANE) as lab:
         machines = Machines(lab, tmp_path_factory.mktemp("inventory") / "edited.json")
         site(machines, *ON_THE_MACHINE, "--tags", "preflight,os,runtime")
         machines.node(CONTROL_PLANE, "kubeadm config images pull")
         Catch(machines, CONTROL_PLANE).place()
         lifecycle.snapshot(lab, "prepared", print)
         yield machines
-    finally:
-        lifecycle.down(lab, print)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from lab import access, cgroups, lifecycle, network
-from lab.inventory import read_nodes
 from lab.node import Node
 from lab.state import CHECKOUT, Lab, NodeSpec, Record
+from tests.lab.conftest import fresh_lab
 
 pytestmark = pytest.mark.lab
 
@@ -20,14 +20,8 @@ NODE = "k8s-redis"
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    lab = Lab("lifecycle")
-    access.prepare(lab)
-    nodes = read_nodes(lab, NETWORK, CHECKOUT / "inventories/lab", NODE)
-    try:
-        lifecycle.up(lab, NETWORK, nodes, "", print)
+    with fresh_lab("lifecycle", NETWORK, CHECKOUT / "inventories/lab", NODE) as lab:
         yield lab
-    finally:
-        lifecycle.down(lab, print)
 
 
 @pytest.fixture
