@@ -1,12 +1,16 @@
 # Copyright (c) 2026 Groundwork founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Three control planes behind one address: any of them may stop, come back, or be replaced by a fresh machine."""
+"""Three control planes behind one address: any of them may stop, come back, or be replaced by another machine.
+
+The scenario molecule/ha builds the cluster and runs this in order.
+"""
 
 from __future__ import annotations
 
 import itertools
 import json
+import os
 import ssl
 import threading
 import time
@@ -16,20 +20,20 @@ from contextlib import contextmanager
 
 import pytest
 
-from lab import access, lifecycle
+from lab import lifecycle
 from lab.artifacts import load_versions
 from lab.inventory import read_nodes
 from lab.node import Node
 from lab.state import CHECKOUT, Lab
-from tests.lab.conftest import NAME, NETWORK, Machines
+from tests.lab.conftest import Machines, Run
+from tests.lab.test_upgrade import WANTED, versions, wanted
 
-pytestmark = pytest.mark.lab
-
+LAB = Lab(os.environ.get("GROUNDWORK_LAB") or "ha")
 INVENTORY = CHECKOUT / "inventories/lab_ha"
+# The same cluster, cp-4 in the place of cp-2.
+ANOTHER_NAME = CHECKOUT / "molecule/ha/another_name.yml"
 CONTROL_PLANES = ["cp-1", "cp-2", "cp-3"]
 WORKER = "worker-1"
-ADDRESS = f"{NETWORK}.10"
-API = f"https://{ADDRESS}:8443"
 PATIENCE = 300
 # keepalived's own: three advertisements missed, and the skew of the next one's priority of 199.
 FLOOR = 3 + (256 - 199) / 256
@@ -63,8 +67,24 @@ spec:
 """
 
 
+def is_built() -> bool:
+    record = LAB.record()
+    return record is not None and WORKER in record.nodes
+
+
+pytestmark = [pytest.mark.lab, pytest.mark.skipif(not is_built(), reason="molecule/ha builds its cluster")]
+
+Figure = Callable[[str, object], None]
+
+
 class Cluster(Machines):
     """The machines, and what is asked of the three as one."""
+
+    control_planes = CONTROL_PLANES
+
+    @property
+    def address(self) -> str:
+        return f"{self.record.network}.10"
 
     def ask(self, name: str) -> Cluster:
         """Let another control plane speak for the cluster."""
@@ -73,11 +93,14 @@ class Cluster(Machines):
 
     def holders(self) -> list[str]:
         """Who has the shared address."""
-        addresses = {name: self.node(name, "ip -4 -o address show") for name in CONTROL_PLANES if self.runs(name)}
-        return [name for name, shown in addresses.items() if f" {ADDRESS}/" in shown]
+        addresses = {name: self.node(name, "ip -4 -o address show") for name in self.control_planes if self.runs(name)}
+        return [name for name, shown in addresses.items() if f" {self.address}/" in shown]
 
     def runs(self, name: str) -> bool:
         return Node(self.lab, self.record, self.record.node(name)).running
+
+    def well(self) -> bool:
+        return self.ready() == [*self.control_planes, WORKER] and self.members() == self.control_planes
 
     def members(self) -> list[str]:
         """etcd's members that have a vote and have started."""
@@ -104,6 +127,9 @@ class Cluster(Machines):
     def apply(self, text: str) -> None:
         self.node(self.spokesman, f"kubectl --kubeconfig=/etc/kubernetes/admin.conf apply -f - <<'END'\n{text}\nEND")
 
+    def replace(self, name: str, **variables: str) -> Run:
+        return self.playbook("replace_control_plane", extra_vars={"groundwork_replace": name, **variables})
+
     @contextmanager
     def watched_address(self) -> Iterator[list[float]]:
         """Ask the API by its shared address, five times a second; the block gets the gaps between answers."""
@@ -115,7 +141,7 @@ class Cluster(Machines):
             last = time.monotonic()
             while not done.wait(0.2):
                 try:
-                    urllib.request.urlopen(f"{API}/readyz", timeout=1, context=trusting).close()
+                    urllib.request.urlopen(f"https://{self.address}:8443/readyz", timeout=1, context=trusting).close()
                 except OSError:
                     continue
                 now = time.monotonic()
@@ -145,45 +171,36 @@ def wait_until(condition: Callable[[], bool], patience: float = PATIENCE) -> Non
 
 
 @pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    lab = Lab(NAME)
-    access.prepare(lab)
-    try:
-        lifecycle.down(lab, print)
-        lifecycle.up(lab, NETWORK, read_nodes(lab, NETWORK, INVENTORY), "", print)
-        yield Cluster(lab, tmp_path_factory.mktemp("inventory") / "edited.json", INVENTORY, "cp-1")
-    finally:
-        lifecycle.down(lab, print)
+def three(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+    return Cluster(LAB, tmp_path_factory.mktemp("inventory") / "edited.json", INVENTORY, "cp-1")
 
 
-def all_are_well(cluster: Cluster) -> bool:
-    return cluster.ready() == [*CONTROL_PLANES, WORKER] and cluster.members() == CONTROL_PLANES
+CONFIRMED = {"groundwork_confirm": "kubernetes"}
 
 
-def test_they_become_one_cluster(three: Cluster) -> None:
-    assert three.playbook("site").rc == 0
-    assert all_are_well(three)
+def test_they_are_one_cluster(three: Cluster) -> None:
+    assert three.well()
     assert len(three.holders()) == 1
 
 
-@pytest.mark.parametrize("arguments", [(), ("--check", "--diff")], ids=["run", "check"])
-def test_then_nothing_is_left_to_do(three: Cluster, arguments: tuple[str, ...]) -> None:
-    run = three.playbook("site", *arguments)
+def test_check_mode_finds_nothing_left_to_do(three: Cluster) -> None:
+    run = three.playbook("site", "--check", "--diff")
     assert (run.rc, run.changed) == (0, {})
 
 
-def test_the_api_is_back_when_the_machine_with_its_address_stops(three: Cluster) -> None:
-    holder = three.holders()[0]
-    heir, *_rest = (name for name in CONTROL_PLANES if name != holder)
-    three.ask(heir).write("before")
+def test_the_api_is_back_when_the_machine_with_its_address_stops(three: Cluster, record_property: Figure) -> None:
+    (holder,) = three.holders()
+    three.ask(next(name for name in CONTROL_PLANES if name != holder)).write("before")
     with three.watched_address() as gaps:
         time.sleep(2)
         three.stop(holder)
         wait_until(lambda: max(gaps, default=0) > 1)
         time.sleep(5)
-    print(f"without the API for {max(gaps):.1f} s; keepalived's floor is {FLOOR:.1f} s")
-    assert three.holders() == [heir]
-    assert three.written("before")
+    record_property("without the API when its machine stops, s", round(max(gaps), 1))
+    record_property("of that keepalived's floor, s", round(FLOOR, 1))
+    # The one that hears nothing first, and they are milliseconds apart.
+    (heir,) = three.holders()
+    assert three.ask(heir).written("before")
     three.write("between")
 
 
@@ -191,7 +208,7 @@ def test_it_rejoins_without_a_hand_and_leaves_the_address_where_it_is(three: Clu
     heir = three.spokesman
     (stopped,) = (name for name in CONTROL_PLANES if not three.runs(name))
     three.start(stopped)
-    wait_until(lambda: all_are_well(three))
+    wait_until(three.well)
     assert three.holders() == [heir]
     three.ask(stopped)
     assert three.written("before")
@@ -200,40 +217,67 @@ def test_it_rejoins_without_a_hand_and_leaves_the_address_where_it_is(three: Clu
 
 def test_one_that_etcd_cannot_be_without_is_not_replaced(three: Cluster) -> None:
     three.stop("cp-3")
-    three.ask("cp-2")
-    run = three.playbook(
-        "replace_control_plane",
-        extra_vars={"groundwork_replace": "cp-1", "groundwork_confirm": "kubernetes"},
-    )
+    run = three.ask("cp-2").replace("cp-1", **CONFIRMED)
     three.start("cp-3")
     assert run.rc != 0
     assert "bring back cp-3 first" in run.stdout
     assert run.changed == {}
-    wait_until(lambda: all_are_well(three))
+    wait_until(three.well)
 
 
-def test_the_first_is_replaced_by_a_fresh_machine_and_no_object_is_lost(three: Cluster) -> None:
-    three.ask("cp-2").apply(WEB)
+@pytest.fixture(scope="module")
+def objects(three: Cluster) -> set[str]:
+    """What is there before any of them is replaced, workloads and all."""
+    three.apply(WEB)
     three.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
-    before = three.objects()
-    lifecycle.reinstall(three.lab, ["cp-1"], print)
+    return three.objects()
 
-    unconfirmed = three.playbook("replace_control_plane", extra_vars={"groundwork_replace": "cp-1"})
+
+def assert_nothing_is_lost(three: Cluster, objects: set[str]) -> None:
+    assert three.well()
+    assert objects - three.objects() == set()
+    three.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
+
+
+def test_the_first_is_replaced_by_a_fresh_machine_and_no_object_is_lost(three: Cluster, objects: set[str]) -> None:
+    lifecycle.reinstall(three.lab, ["cp-1"], print)
+    three.ask("cp-2")
+
+    unconfirmed = three.replace("cp-1")
     assert unconfirmed.rc != 0
     assert "groundwork_confirm=kubernetes" in unconfirmed.stdout
     assert unconfirmed.changed == {}
 
-    run = three.playbook(
-        "replace_control_plane",
-        extra_vars={"groundwork_replace": "cp-1", "groundwork_confirm": "kubernetes"},
-    )
-    assert run.rc == 0
-    assert all_are_well(three.ask("cp-1"))
-    assert before - three.objects() == set()
-    three.kubectl("rollout", "status", "deployment/web", "--timeout=120s")
+    assert three.replace("cp-1", **CONFIRMED).rc == 0
+    assert_nothing_is_lost(three.ask("cp-1"), objects)
 
 
-def test_and_then_nothing_is_left_to_do_but_to_copy_its_kubeconfig(three: Cluster) -> None:
+def test_one_that_lives_is_emptied_reset_and_joined_anew(three: Cluster, objects: set[str]) -> None:
+    former = three.read("node", "cp-3")["metadata"]["uid"]
+    assert three.replace("cp-3", **CONFIRMED).rc == 0
+    assert_nothing_is_lost(three, objects)
+    assert three.read("node", "cp-3")["metadata"]["uid"] != former
+
+
+def test_one_is_replaced_by_a_machine_of_another_name(three: Cluster, objects: set[str]) -> None:
+    three.stop("cp-2")
+    three.inventory, three.control_planes = ANOTHER_NAME, ["cp-1", "cp-3", "cp-4"]
+    network = three.record.network
+    lifecycle.up(three.lab, network, read_nodes(three.lab, network, ANOTHER_NAME, "cp-4"), "", print)
+    assert three.replace("cp-2", **CONFIRMED).rc == 0
+    assert_nothing_is_lost(three, objects)
+    assert len(three.holders()) == 1
+
+
+def test_then_nothing_is_left_to_do(three: Cluster) -> None:
     run = three.playbook("site")
-    # Of each machine's own making; the run before took that of the control plane which spoke for the cluster meanwhile.
-    assert (run.rc, run.changed) == (0, {"cp-1": 1})
+    assert (run.rc, run.changed) == (0, {})
+
+
+def test_they_are_upgraded_one_after_the_other(three: Cluster, record_property: Figure) -> None:
+    with three.watched_address() as gaps:
+        run = three.playbook("upgrade", extra_vars=wanted(three))
+    record_property("without the API while all are upgraded, s", round(max(gaps), 1))
+    assert run.rc == 0
+    assert three.well()
+    assert versions(three) == dict.fromkeys([*three.control_planes, WORKER], f"v{WANTED}")
