@@ -31,7 +31,7 @@ from tests.lab.test_upgrade import WANTED, versions, wanted
 LAB = Lab(os.environ.get("GROUNDWORK_LAB") or "ha")
 INVENTORY = CHECKOUT / "inventories/lab_ha"
 # The same cluster, cp-4 in the place of cp-2.
-ANOTHER_NAME = CHECKOUT / "molecule/ha/another_name.yml"
+ANOTHER_NAME = CHECKOUT / "inventories/lab_ha_replaced"
 CONTROL_PLANES = ["cp-1", "cp-2", "cp-3"]
 WORKER = "worker-1"
 PATIENCE = 300
