@@ -165,7 +165,8 @@ def test_a_rotated_password_is_brought_and_taken(api: ApiClient) -> None:
     assert secrets_in(told) == []
     revision = push_change()
     site()
-    assert sync_of(api, "web")["revision"] == revision
+    # The platform's own repository is the one that asks: root and child alike have read it with the new password.
+    assert [sync_of(api, name)["revision"] for name in ("shop", "web")] == [revision, revision]
     assert secrets_in(told_by_the_cluster(api)) == []
 
 
@@ -330,7 +331,7 @@ def test_a_release_that_does_not_come_up_goes_back_while_the_service_answers(api
             succeeds=False,
             argocd_release_revision=broken,
             groundwork_confirm="kubernetes",
-            argocd_sync_timeout=120,
+            argocd_sync_timeout=75,
         )
     assert len(answers) > 10
     assert [answer for answer in answers if answer] == []
@@ -347,16 +348,36 @@ def test_everything_is_deployed_in_one_go(api: ApiClient) -> None:
     assert sync_of(api, "shop")["revision"] == good
 
 
-def test_removed_it_leaves_what_it_has_grown_and_takes_it_over_again(api: ApiClient) -> None:
-    deployments = "/apis/apps/v1/namespaces/argocd/deployments"
+def deployments(api: ApiClient) -> set[str]:
+    """Those of Argo CD."""
+    return {item["metadata"]["name"] for item in api.list("/apis/apps/v1/namespaces/argocd/deployments")}
+
+
+def test_removed_it_leaves_what_it_has_grown(api: ApiClient) -> None:
     assert "groundwork_confirm=kubernetes" in site(succeeds=False, argocd_state="absent")
-    assert api.list(deployments)
+    assert deployments(api)
     site(argocd_state="absent", groundwork_confirm="kubernetes")
-    assert api.list(deployments) == []
+    assert deployments(api) == set()
     assert api.get(f"{APPLICATIONS}/web")
     assert (api.get(WEB) or {})["status"]["readyReplicas"] == 2
-    site(argocd_parameters={"controller.status.processors": 5})
-    assert api.list(deployments)
+
+
+def test_core_mode_takes_it_over_and_releases_without_a_server(api: ApiClient) -> None:
+    site(argocd_mode="core")
+    assert deployments(api) == {"argocd-applicationset-controller", "argocd-redis", "argocd-repo-server"}
+    revision = release_of("1.0.0")
+    play("deploy_production", argocd_mode="core", argocd_release_revision=revision, groundwork_confirm="kubernetes")
+    assert sync_of(api, "shop")["revision"] == revision
+    assert images(api) == f"{ECHO}:1.0.0"
+
+
+def test_another_mode_follows_on_its_removal(api: ApiClient) -> None:
+    site(argocd_state="absent", argocd_mode="core", groundwork_confirm="kubernetes")
+    assert deployments(api) == set()
+    site()
+    assert "argocd-server" in deployments(api)
+    assert "changed=0" in site()
+    assert (api.get(WEB) or {})["status"]["readyReplicas"] == 2
 
 
 @contextmanager
