@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils import topology
+from ansible_collections.groundwork.kube.plugins.module_utils.ports import LOAD_BALANCER, PORTS, Port
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import (
     API_LB,
     CONTROL_PLANE,
@@ -109,43 +110,6 @@ API_PORT = 6443
 BALANCED_PORT = 8443
 
 
-class Port(NamedTuple):
-    """A port that machines of one group dial on another's; from localhost: on themselves only."""
-
-    port: int
-    protocol: str
-    source: str
-    target: str
-    needs: str
-    why: str
-
-
-PORTS = (
-    Port(6443, "tcp", CONTROL_PLANE, CONTROL_PLANE, "", "Kubernetes API"),
-    Port(6443, "tcp", WORKER, CONTROL_PLANE, "", "Kubernetes API"),
-    Port(2379, "tcp", CONTROL_PLANE, CONTROL_PLANE, "etcd", "etcd clients"),
-    Port(2380, "tcp", CONTROL_PLANE, CONTROL_PLANE, "etcd", "etcd peers"),
-    Port(10250, "tcp", CONTROL_PLANE, CONTROL_PLANE, "", "kubelet: logs, exec and metrics"),
-    Port(10250, "tcp", CONTROL_PLANE, WORKER, "", "kubelet: logs, exec and metrics"),
-    Port(10257, "tcp", "localhost", CONTROL_PLANE, "", "kube-controller-manager health and metrics"),
-    Port(10259, "tcp", "localhost", CONTROL_PLANE, "", "kube-scheduler health and metrics"),
-    Port(10256, "tcp", "localhost", CONTROL_PLANE, "", "kube-proxy health; load balancers ask it, too"),
-    Port(10256, "tcp", "localhost", WORKER, "", "kube-proxy health; load balancers ask it, too"),
-    *(
-        Port(number, protocol, source, target, needs, why)
-        for number, protocol, needs, why in (
-            (4789, "udp", "vxlan", "Calico's VXLAN"),
-            (179, "tcp", "bgp", "Calico's BGP"),
-            (5473, "tcp", "typha", "Calico's Typha, which may run on any node"),
-            (7946, "tcp", "pools", "MetalLB's speakers, which learn so that one is gone"),
-            (7946, "udp", "pools", "MetalLB's speakers, which learn so that one is gone"),
-        )
-        for source in (CONTROL_PLANE, WORKER)
-        for target in (CONTROL_PLANE, WORKER)
-    ),
-)
-
-
 @dataclass(frozen=True)
 class Inventory:
     """What the plan is made from: groups, the values of the variables in READS, all variables as written, the pins."""
@@ -228,6 +192,12 @@ class Inventory:
     def has_calico(self) -> bool:
         return self.shared("groundwork_cni") == "calico"
 
+    def is_scraped(self, arguments: str) -> bool:
+        """Whether a component of the control plane listens beyond its own machine, where kubeadm keeps it."""
+        given = self.shared(arguments)
+        named = [each for each in given if isinstance(each, Mapping) and each.get("name") == "bind-address"]
+        return any(str(each.get("value")) not in ("127.0.0.1", "::1") for each in named)
+
     @property
     def address_pools(self) -> list[dict[str, Any]]:
         """What MetalLB may give away."""
@@ -288,14 +258,29 @@ def ports(inventory: Inventory) -> list[dict[str, Any]]:
         "balancer": inventory.balances_itself,
         "vxlan": inventory.has_calico and encapsulation.startswith("VXLAN"),
         "bgp": inventory.has_calico and encapsulation in _BGP_ENCAPSULATIONS,
+        "ipip": inventory.has_calico and encapsulation.startswith("IPIP"),
         "typha": inventory.has_typha,
         "pools": bool(inventory.address_pools),
+        "controller_manager": inventory.is_scraped("kubeadm_controller_manager_extra_args"),
+        "scheduler": inventory.is_scraped("kubeadm_scheduler_extra_args"),
     }
     return [
-        {"port": port.port, "protocol": port.protocol, "from": port.source, "to": port.target, "why": port.why}
+        {
+            "port": port.port,
+            "last": port.last or port.port,
+            "protocol": port.protocol,
+            "from": port.source,
+            "to": port.target,
+            "why": port.why,
+        }
         for port in table
-        if has[port.needs]
-        and len({*inventory.groups.get(port.source, ()), *inventory.groups.get(port.target, ())}) > 1
-        and inventory.groups.get(port.source)
-        and inventory.groups.get(port.target)
+        if has[port.needs] and inventory.groups.get(port.target) and _is_dialled(inventory, port)
     ]
+
+
+def _is_dialled(inventory: Inventory, port: Port) -> bool:
+    """Whether another machine dials it: one of the inventory's, or a load balancer that a cloud may make."""
+    if port.source == LOAD_BALANCER:
+        return True
+    sources = inventory.groups.get(port.source, ())
+    return bool(sources) and len({*sources, *inventory.groups[port.target]}) > 1

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import cycle, islice
 from typing import Any, NamedTuple
 
+from ansible_collections.groundwork.kube.plugins.module_utils.ports import IP_IN_IP
+
 # What a dialer says, for a listener to know it from a balancer that knocks at the port all the time.
 KNOCK = b"groundwork"
 # Beyond this many hosts every pair would be too many: each host then dials one of each group, and is dialled once.
@@ -24,7 +26,7 @@ class Pair(NamedTuple):
 
 
 def group_members(group: str, nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The nodes of a group of the ports table; a machine's own loopback is no group of machines."""
+    """The nodes of a group of the ports table; neither a machine's own loopback nor a load balancer is one."""
     member = {
         "kube_control_plane": lambda node: node["control_plane"],
         "kube_node": lambda node: not node["control_plane"],
@@ -47,7 +49,7 @@ def pairs(plan: Mapping[str, Any], hosts: Collection[str], members: Collection[s
     found: dict[Pair, None] = {}
     for port in plan["ports"]:
         sources, targets = group_members(port["from"], nodes), group_members(port["to"], nodes)
-        if not sources or not targets:
+        if not sources or not targets or port["protocol"] == IP_IN_IP:
             continue
         if len(nodes) <= ALL_PAIRS_UP_TO:
             tried: Iterator[tuple[str, str]] = ((source, target) for source in sources for target in targets)
