@@ -97,6 +97,7 @@ lint: environment-dev
 	$(BIN)/antsibull-changelog lint
 	$(BIN)/python docs/roles.py --check
 	$(BIN)/python docs/addons.py --check
+	$(BIN)/python docs/ports.py --check
 
 sanity: environment-dev
 	tests/sanity/run
@@ -113,12 +114,12 @@ api: environment-dev system-packages
 gitops: environment-dev lab-build
 	$(BIN)/pytest tests/gitops
 
-# Every chart of the catalogue, fetched and rendered with our values. Wants the internet.
+# Every chart of the catalogue, fetched and rendered with our values, and Argo CD's with the role's. Wants the internet.
 .PHONY: charts
 charts: environment-dev
-	$(BIN)/lab build kubernetes etcd kustomize helm
+	$(BIN)/lab build
 	$(BIN)/python -m tests.gitops.charts .cache/charts
-	GROUNDWORK_CHARTS="$(CURDIR)/.cache/charts" $(BIN)/pytest tests/gitops/test_addons.py
+	GROUNDWORK_CHARTS="$(CURDIR)/.cache/charts" $(BIN)/pytest tests/gitops/test_addons.py tests/api/test_role_argocd.py
 
 molecule: environment-dev lab-build
 	PATH="$(CURDIR)/$(BIN):$$PATH" molecule test
@@ -139,3 +140,4 @@ benchmarks: environment-dev lab-build
 docs: environment
 	$(BIN)/python docs/roles.py
 	$(BIN)/python docs/addons.py
+	$(BIN)/python docs/ports.py
