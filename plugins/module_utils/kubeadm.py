@@ -510,13 +510,12 @@ def wait_until(check: Callable[[], bool], timeout: float, pause: float = 0.3) ->
 
 
 def unit_is_active(module: AnsibleModule, unit: str) -> bool:
-    rc, _out, _err = module.run_command(["systemctl", "is-active", "--quiet", unit])
-    return bool(rc == 0)
+    return run_program(module, ["systemctl", "is-active", "--quiet", unit])[0] == 0
 
 
 def restart_kubelet(kubeadm: Kubeadm) -> None:
     kubeadm.commands.append("systemctl restart kubelet")
-    rc, out, err = kubeadm.module.run_command(["systemctl", "restart", "kubelet"])
+    rc, out, err = run_program(kubeadm.module, ["systemctl", "restart", "kubelet"])
     if rc != 0:
         raise KubeadmError(f"`systemctl restart kubelet` failed: {(err or out).strip()}")
 

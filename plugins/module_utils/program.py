@@ -41,3 +41,10 @@ def run_program(
     except OSError as error:
         module.fail_json(msg=f"{command[0]} cannot be run: {error.strerror}.")
     return done.returncode, done.stdout, done.stderr
+
+
+def run_or_fail(module: AnsibleModule, command: Sequence[str], data: str = "", pass_fds: Sequence[int] = ()) -> None:
+    """For a program's effect: if it has none, the module fails with what the program said."""
+    code, out, err = run_program(module, command, data, pass_fds=pass_fds)
+    if code != 0:
+        module.fail_json(msg=f"{' '.join(command)} failed: {(err or out).strip()}")

@@ -74,7 +74,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.host_disk import (
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.host_plan import MARKER
 from ansible_collections.groundwork.kube.plugins.module_utils.lock import node_lock
-from ansible_collections.groundwork.kube.plugins.module_utils.program import run_program
+from ansible_collections.groundwork.kube.plugins.module_utils.program import run_or_fail, run_program
 
 UNITS = "/etc/systemd/system"
 # Where partition tables, file systems and encryption write what makes them known.
@@ -114,19 +114,13 @@ def observe(module: AnsibleModule, device: str, path: str) -> Disk:
     )
 
 
-def run(module: AnsibleModule, command: list[str]) -> None:
-    status, out, err = module.run_command(command)
-    if status != 0:
-        module.fail_json(msg=f"{' '.join(command)} failed: {(err or out).strip()}")
-
-
-def make_filesystem(module: AnsibleModule, device: str, filesystem: str) -> None:
+def make_filesystem(module: AnsibleModule, device: str, filesystem: str, lock: tuple[int, ...] = ()) -> None:
     mkfs = module.get_bin_path(f"mkfs.{filesystem}")
     if not mkfs:
         package = {"ext4": "e2fsprogs", "xfs": "xfsprogs"}[filesystem]
         module.fail_json(msg=f"This machine has no mkfs.{filesystem} to format {device} with. Install {package}.")
     # Neither is told to force: they look once more themselves whether something is there.
-    run(module, [mkfs, "-q", "-L", LABEL, device])
+    run_or_fail(module, [mkfs, "-q", "-L", LABEL, device], pass_fds=lock)
 
 
 def settle(path: str, mode: str) -> None:
@@ -149,9 +143,9 @@ def mount(module: AnsibleModule, device: str, path: str) -> None:
     with open(os.path.join(UNITS, unit), "w", encoding="utf-8") as file:
         file.write(unit_content(MARKER, seen["UUID"], path, seen["TYPE"]))
     os.chmod(file.name, 0o644)
-    run(module, ["udevadm", "settle"])
-    run(module, ["systemctl", "daemon-reload"])
-    run(module, ["systemctl", "enable", "--now", unit])
+    run_or_fail(module, ["udevadm", "settle"])
+    run_or_fail(module, ["systemctl", "daemon-reload"])
+    run_or_fail(module, ["systemctl", "enable", "--now", unit])
 
 
 def main() -> None:
@@ -167,14 +161,14 @@ def main() -> None:
     device, path = module.params["device"], module.params["path"]
     if not os.path.exists(device) or not stat.S_ISBLK(os.stat(device).st_mode):
         module.fail_json(msg=f"{device} is no block device of this machine. lsblk lists those that are.")
-    with node_lock(module, f"data_disk {path}"):
+    with node_lock(module, f"data_disk {path}") as lock:
         try:
             actions = decide(observe(module, device, path))
         except RefusedError as error:
             module.fail_json(msg=str(error))
         if actions and not module.check_mode:
             if FORMAT in actions:
-                make_filesystem(module, device, module.params["filesystem"])
+                make_filesystem(module, device, module.params["filesystem"], lock)
             if MOUNT in actions:
                 mount(module, device, path)
             settle(path, module.params["mode"])

@@ -161,6 +161,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.host_packages impo
 from ansible_collections.groundwork.kube.plugins.module_utils.host_plan import FileChange, SeenFile, Setting, WantedFile
 from ansible_collections.groundwork.kube.plugins.module_utils.host_root import Root
 from ansible_collections.groundwork.kube.plugins.module_utils.lock import LOCK_PATH, node_lock
+from ansible_collections.groundwork.kube.plugins.module_utils.program import run_or_fail, run_program
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "default": "host"},
@@ -200,6 +201,7 @@ class HostSettings:
         self.wanted: dict[str, Any] = module.params
         self.root = Root(self.wanted["root"])
         self.has_kernel = self.root.exists("/proc/sys")
+        self.lock: tuple[int, ...] = ()
 
     # What is wanted
 
@@ -363,7 +365,7 @@ class HostSettings:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(wanted.content or "")
         if wanted.validate:
-            status, out, err = self.module.run_command(shlex.split(wanted.validate.replace("%s", new)))
+            status, out, err = run_program(self.module, shlex.split(wanted.validate.replace("%s", new)))
             if status != 0:
                 os.unlink(new)
                 self.module.fail_json(
@@ -401,13 +403,11 @@ class HostSettings:
                 "Either the kernel does not take this value, or /proc/sys is read-only here (a container)."
             )
 
-    def _run(self, command: list[str], data: str | None = None) -> None:
-        status, out, err = self.module.run_command(command, data=data)
-        if status != 0:
-            self.module.fail_json(msg=f"{' '.join(command)} failed: {(err or out).strip()}")
+    def _run(self, command: list[str], data: str = "") -> None:
+        run_or_fail(self.module, command, data, self.lock)
 
     def run(self) -> None:
-        with node_lock(self.module, f"host_settings {self.wanted['name']}", self.root.path(LOCK_PATH)):
+        with node_lock(self.module, f"host_settings {self.wanted['name']}", self.root.path(LOCK_PATH)) as self.lock:
             wanted = self.wanted_files()
             files = host_plan.plan_files(wanted, {file.path: self.seen_file(file.path) for file in wanted})
             settings = self.plan_settings()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,19 @@ from ansible_collections.groundwork.kube.plugins.module_utils.lock import hold
 with hold("kubeadm_init", sys.argv[1]):
     print("held", flush=True)
     sys.stdin.readline()
+"""
+
+RUN_KUBEADM = """
+import sys
+from ansible_collections.groundwork.kube.plugins.module_utils.kubeadm import Kubeadm
+from ansible_collections.groundwork.kube.plugins.module_utils.lock import node_lock
+class Module:
+    check_mode = False
+    def get_bin_path(self, *names, **where):
+        return sys.argv[2]
+kubeadm = Kubeadm(Module())
+with node_lock(kubeadm.module, "kubeadm init", sys.argv[1]) as kubeadm.lock:
+    kubeadm.act("init")
 """
 
 
@@ -58,31 +72,25 @@ def test_a_holder_that_was_killed_frees_the_lock(lock: Path, holder: subprocess.
         assert "host_settings" in describe_holder(lock.read_text())
 
 
-def test_a_program_that_outlives_its_module_keeps_the_node_locked(lock: Path) -> None:
-    """As kubeadm does when the module that called it is killed by itself, out of memory for example."""
-    call = """
-import subprocess, sys
-from ansible_collections.groundwork.kube.plugins.module_utils.lock import hold
-with hold("kubeadm init", sys.argv[1]) as descriptor:
-    print(subprocess.Popen(["sleep", "600"], pass_fds=[descriptor]).pid, flush=True)
-    sys.stdin.readline()
-"""
+def test_a_kubeadm_that_outlives_its_module_keeps_the_node_locked(lock: Path, tmp_path: Path) -> None:
+    """As it does when the module that called it is killed by itself, out of memory for example."""
+    program, started = tmp_path / "kubeadm", tmp_path / "started"
+    program.write_text(f"#!/bin/sh\necho $$ > {started}.new\nmv {started}.new {started}\nexec sleep 600\n")
+    program.chmod(0o755)
     module = subprocess.Popen(
-        [sys.executable, "-c", call, str(lock)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", RUN_KUBEADM, str(lock), str(program)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    assert module.stdout is not None
-    program = int(module.stdout.readline())
+    while not started.exists():
+        assert module.poll() is None
+        time.sleep(0.05)
     module.kill()
     module.wait()
     try:
         with pytest.raises(LockTimeoutError, match="kubeadm init"), hold("kubeadm join", str(lock), timeout=0):
             pass
     finally:
-        os.kill(program, signal.SIGKILL)
+        os.kill(int(started.read_text()), signal.SIGKILL)
     with hold("kubeadm join", str(lock), timeout=60):
         pass
 

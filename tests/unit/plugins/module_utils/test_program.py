@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.groundwork.kube.plugins.module_utils.program import run_program
+from ansible_collections.groundwork.kube.plugins.module_utils.program import run_or_fail, run_program
 
 
 class Failed(Exception):
@@ -45,3 +45,9 @@ def test_what_is_no_text_does_not_stop_it() -> None:
 def test_a_program_that_is_not_there_is_named() -> None:
     with pytest.raises(Failed, match=r"^no-such-program cannot be run: No such file or directory\.$"):
         run(["no-such-program"])
+
+
+def test_a_program_without_its_effect_fails_the_module_with_what_it_said() -> None:
+    run_or_fail(Module(), ["true"])  # type: ignore[arg-type]
+    with pytest.raises(Failed, match=r"^sh -c .* failed: no such device$"):
+        run_or_fail(Module(), ["sh", "-c", "echo no such device >&2; exit 2"])  # type: ignore[arg-type]
