@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ import pytest
 
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION
 from lab.api import binary
-from tests.api.conftest import Api, ArgoCd
+from tests.api.conftest import REPOSITORY, Api, ArgoCd
+from tests.fake_harbor import PATH, SECRET, USER, WEB, running, scanned
 
 PROGRAMS = {
     "kubectl": 'while [ "$1" != -- ]; do shift; done; shift; HOME="$POD_HOME" exec "$@"',
@@ -69,3 +72,48 @@ def test_a_sync_that_ends_meanwhile_is_not_ended_once_more(
     moved = argocd.read(APPLICATION, "shop")
     assert moved["spec"]["source"]["targetRevision"] == "v2"
     assert moved["status"]["operationState"]["phase"] == "Succeeded"
+
+
+def deploy(inventory: Path, api: Api, **variables: Any) -> str:
+    """What the playbook says whose release ends before anything is changed."""
+    hosts = {"cp-1": {"ansible_host": "192.0.2.11", "ansible_connection": "local"}}
+    inventory.write_text(json.dumps({"kube_control_plane": {"hosts": hosts, "vars": variables}}))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "playbooks/deploy_production.yml"],
+        cwd=REPOSITORY,
+        env={
+            **os.environ,
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "K8S_AUTH_KUBECONFIG": str(api.kubeconfig),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode, done.stdout
+    assert SECRET not in done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("severity", "stops"), [("High", True), ("Critical", False)])
+def test_a_release_stops_at_what_harbor_found_in_a_new_image(
+    shop: None, api: Api, argocd: ArgoCd, pod: Path, tmp_path: Path, severity: str, stops: bool
+) -> None:
+    with running() as harbor:
+        harbor.reports[PATH] = [scanned(High=3, Low=1)]
+        image = f"{harbor.host}/{WEB}"
+        (pod.parent / "bin/argocd").write_text(f"#!/bin/sh\n[ $6 = c0ffee ] || echo 'image: {image}'\n")
+        root = {"name": "shop", "repository": "https://git.example.com/shop.git", "revision": "v1", "path": "shop/root"}
+        scan = {"url": f"http://{harbor.host}", "username": USER, "password": SECRET, "severity": severity}
+        told = deploy(
+            tmp_path / "inventory.json",
+            api,
+            ansible_become=False,
+            argocd_release_revision="v2",
+            argocd_release_scan=scan,
+            argocd_root_application={**root, "released": True},
+        )
+    assert (f"{image}: 3 High" in told) == stops
+    assert ("Nothing was changed." in told) != stops
+    assert harbor.asked == [f"GET {PATH}"]
+    assert argocd.read(APPLICATION, "shop")["spec"]["source"]["targetRevision"] == "v1"
