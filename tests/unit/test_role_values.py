@@ -157,3 +157,31 @@ def test_an_etcd_elsewhere_is_one_that_kubeadm_takes(value: Value, tmp_path: Pat
         assert [path for path in files if f"{flag}={path}" in flags]
     key = files["/etc/kubernetes/pki/apiserver-etcd-client.key"]
     assert (key["content"], key["mode"], key["sensitive"]) == ("c", "0600", True)
+
+
+FIVE = [f"cp-{number}" for number in range(1, 6)]
+
+
+@pytest.mark.parametrize(
+    ("serving", "joining"),
+    [([], FIVE[1:]), (FIVE[2:3], ["cp-1", "cp-2", "cp-4", "cp-5"]), (FIVE[1:], FIVE[:1])],
+    ids=["a new cluster", "one is left of it", "the first is replaced"],
+)
+def test_of_five_control_planes_those_join_that_do_not_serve_in_the_inventorys_order(
+    value: Value, serving: list[str], joining: list[str]
+) -> None:
+    def machine(name: str) -> dict[str, Any]:
+        serves = name in serving
+        of_kubeadm = {"admin_conf": serves, "kubelet_conf": serves, "bootstrap_conf": False}
+        observed = {**of_kubeadm, "manifests": ["etcd", "kube-apiserver"] if serves else []}
+        return {"inventory_hostname": name, "host_state": {"kubeadm": observed}}
+
+    found = value(
+        "kubeadm",
+        "_kubeadm_newcomers",
+        groups={"kube_control_plane": FIVE},
+        ansible_play_hosts=FIVE,
+        hostvars={name: machine(name) for name in FIVE},
+        groundwork={"nodes": {name: {"first": name == "cp-1", "etcd": True} for name in FIVE}},
+    )
+    assert found == joining
