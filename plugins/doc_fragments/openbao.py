@@ -9,6 +9,10 @@ class ModuleDocFragment:
     """Where OpenBao is, for the modules that speak to it."""
 
     DOCUMENTATION = r"""
+attributes:
+  check_mode:
+    description: Says what it would do and changes nothing.
+    support: full
 options:
   namespace:
     description: The namespace of OpenBao.

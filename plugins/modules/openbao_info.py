@@ -15,10 +15,6 @@ extends_documentation_fragment:
   - groundwork.kube.api
   - groundwork.kube.openbao
 attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
-    support: full
-    details: It changes nothing.
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: N/A

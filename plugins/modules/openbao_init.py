@@ -48,9 +48,6 @@ options:
     type: str
     default: ""
 attributes:
-  check_mode:
-    description: Can run in check_mode and return changed status prediction without modifying target.
-    support: full
   diff_mode:
     description: Will return details on what has changed (or possibly needs changing in check_mode), when in diff mode.
     support: none
@@ -82,8 +79,6 @@ keys_file:
   type: str
 """
 
-import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -95,8 +90,8 @@ from ansible_collections.groundwork.kube.plugins.module_utils.openbao import (
     OpenBaoError,
     Replica,
     init_problem,
-    veiled,
 )
+from ansible_collections.groundwork.kube.plugins.module_utils.veil import veiled
 
 
 def request(options: Mapping[str, Any], replica: Replica) -> dict[str, Any]:
@@ -141,8 +136,7 @@ def main() -> None:
     except OpenBaoError as error:
         module.fail_json(msg=str(error))
     # The action plugin, which knows the veil, takes it off.
-    keys = json.dumps(document(module.params, answer)).encode()
-    module.exit_json(changed=True, key_material=base64.b64encode(veiled(keys, veil)).decode())
+    module.exit_json(changed=True, key_material=veiled(document(module.params, answer), veil))
 
 
 if __name__ == "__main__":
