@@ -25,6 +25,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.topology import (
 SHARED: dict[str, Any] = {
     "groundwork_cluster_name": "kubernetes",
     "groundwork_cni": "calico",
+    "groundwork_cloud": "none",
     "groundwork_api_host": None,
     "kubeadm_version": None,
     "kubeadm_control_plane_endpoint": None,
@@ -59,6 +60,7 @@ SHARED: dict[str, Any] = {
 PER_NODE: dict[str, Any] = {
     "kubeadm_kubelet_configuration": {},
     "kubeadm_kubelet_extra_args": [],
+    "kubeadm_provider_id": None,
     "kubeadm_apt_repository": None,
     "kubeadm_cgroup_driver": None,
     "containerd_cgroup_driver": "systemd",
@@ -75,6 +77,12 @@ PER_NODE: dict[str, Any] = {
 GROUNDWORK_VARIABLES = {
     "groundwork_cluster_name": "The cluster's name: part of the API's name, and what a destructive playbook asks for.",
     "groundwork_cni": "C(calico), or C(none) to bring a network of your own.",
+    "groundwork_cloud": (
+        "Who says which machine of the cloud a Node is. C(none): nobody. C(provider_id): its kubelet as it registers; "
+        "that takes no rights in the cloud and leaves the Node of a terminated machine to you. C(aws_ccm): AWS' cloud "
+        "controller manager, too; that takes those rights, removes such Nodes, and keeps pods off a new one until its "
+        "machine is found."
+    ),
     "groundwork_gitops": "C(argocd), or C(none) for a cluster on which nothing is to grow from Git.",
     "groundwork_api_host": "The control plane on which modules talk to the API; the first of them otherwise.",
     "groundwork_http_proxy": "The proxy through which machines fetch packages, images and manifests from http URLs.",
@@ -214,6 +222,7 @@ def plan(inventory: Inventory, phases: Sequence[Mapping[str, Any]]) -> dict[str,
         "cluster": {
             "name": inventory.shared("groundwork_cluster_name"),
             "cni": inventory.shared("groundwork_cni"),
+            "cloud": inventory.shared("groundwork_cloud"),
             "gitops": inventory.shared("groundwork_gitops"),
             "encapsulation": inventory.shared("calico_encapsulation") if inventory.has_calico else "",
             "endpoint": inventory.endpoint,
@@ -240,7 +249,14 @@ def plan(inventory: Inventory, phases: Sequence[Mapping[str, Any]]) -> dict[str,
 
 def nodes(inventory: Inventory) -> dict[str, dict[str, Any]]:
     every = topology.nodes(inventory.groups, inventory.variables)
-    return {name: {**node, "etcd": node["etcd"] and not inventory.has_external_etcd} for name, node in every.items()}
+    return {
+        name: {
+            **node,
+            "etcd": node["etcd"] and not inventory.has_external_etcd,
+            "provider_id": inventory.own(name, "kubeadm_provider_id") or "",
+        }
+        for name, node in every.items()
+    }
 
 
 def ports(inventory: Inventory) -> list[dict[str, Any]]:

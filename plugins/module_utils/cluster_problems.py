@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.groundwork.kube.plugins.module_utils import (
+    cloud_problems,
     control_plane_problems,
     gitops_problems,
     topology,
@@ -51,6 +52,8 @@ _OWNED_FLAGS = {
     "node-labels": "set node_labels instead",
     "register-with-taints": "set node_taints instead",
     "node-ip": "set kubeadm_node_address instead",
+    "provider-id": "set kubeadm_provider_id instead",
+    "cloud-provider": "set groundwork_cloud instead",
     "hostname-override": "call the host in the inventory what the node shall be called",
 }
 
@@ -588,5 +591,6 @@ _CHECKS = (
     _mirrors,
     _proxies,
     control_plane_problems.problems,
+    cloud_problems.problems,
     gitops_problems.problems,
 )

@@ -254,6 +254,18 @@ def _inotify(machine: Machine) -> Iterator[Problem]:
             )
 
 
+def _cloud(machine: Machine) -> Iterator[Problem]:
+    """Without it, no volume is attached to the machine and no load balancer sends it anything."""
+    known = machine.node["provider_id"] or machine.state["cloud"]["provider_id"]
+    if machine.plan["cluster"]["cloud"] != "none" and not known:
+        yield machine.problem(
+            "kubeadm_provider_id",
+            f"is not set, and the machine does not learn it from its cloud ({machine.state['cloud']['error']})",
+            "let the machine ask its metadata service (on AWS HttpEndpoint: enabled), set kubeadm_provider_id, "
+            "or set groundwork_cloud: none",
+        )
+
+
 def _resolver(machine: Machine) -> Iterator[Problem]:
     resolver = machine.state["resolver"]
     loops = [server for server in resolver["nameservers"] if server.startswith("127.") or server == "::1"]
@@ -541,6 +553,7 @@ _HOST_CHECKS: tuple[Callable[[Machine], Iterator[Problem]], ...] = (
     _kernel,
     _control_groups,
     _inotify,
+    _cloud,
     _resolver,
     _address,
     _networks,

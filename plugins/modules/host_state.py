@@ -13,6 +13,7 @@ description:
   - Reads a machine once, so that every later step can decide without asking again.
   - The reading is the result itself. Register it as C(host_state), the name under which Groundwork's roles look for it.
   - Files below C(/proc), C(/sys), C(/etc) and C(/var) are read, and one C(systemctl show) is run. Nothing is changed.
+  - With O(provider_id) the machine's metadata service is asked, too.
 author: Groundwork founders (@groundwork)
 options:
   packages:
@@ -40,6 +41,11 @@ options:
     type: list
     elements: str
     default: [overlay, br_netfilter, ipip]
+  provider_id:
+    description:
+      - Whether to ask the metadata service what the cloud calls the machine. AWS' is the only one known so far.
+    type: bool
+    default: false
   root:
     description: The tree to read, for the image of a machine.
     type: path
@@ -157,6 +163,13 @@ kubeadm:
       C(kubelet_config_digest) and C(kubelet_cgroup_driver).
   returned: success
   type: dict
+cloud:
+  description:
+    - The C(provider_id) that the metadata service gave, and the C(error) for which it is empty. Both are empty where it
+      was not asked.
+  returned: success
+  type: dict
+  sample: {provider_id: "aws:///ap-northeast-2a/i-0123456789abcdef0", error: ""}
 containerd:
   description:
     - The C(cgroup_driver) that containerd's configuration asks for, and C(config_digest), the SHA-256 of that file.
@@ -169,7 +182,11 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.groundwork.kube.plugins.module_utils import host_network, host_reading
+from ansible_collections.groundwork.kube.plugins.module_utils import (
+    host_network,
+    host_reading,
+    instance_metadata,
+)
 from ansible_collections.groundwork.kube.plugins.module_utils.host_packages import installed_packages
 from ansible_collections.groundwork.kube.plugins.module_utils.host_root import Root
 from ansible_collections.groundwork.kube.plugins.module_utils.program import run_program
@@ -226,6 +243,7 @@ def main() -> None:
                 ],
             },
             "modules": {"type": "list", "elements": "str", "default": ["overlay", "br_netfilter", "ipip"]},
+            "provider_id": {"type": "bool", "default": False},
             "root": {"type": "path", "default": "/"},
         },
         supports_check_mode=True,
@@ -242,6 +260,7 @@ def main() -> None:
         packages={name: package.version for name, package in packages.items()},
         holds=sorted(name for name, package in packages.items() if package.held),
         services=services(module, wanted["services"]),
+        cloud=instance_metadata.provider_id() if wanted["provider_id"] else {"provider_id": "", "error": ""},
         time=time.time(),
     )
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ def _value(role: str, name: str, given: dict[str, Any]) -> str:
 @pytest.fixture(scope="module")
 def value() -> Iterator[Value]:
     """In a process of its own: Ansible's templating makes a controller of the whole process, and modules see it."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        yield lambda role, name, **given: json.loads(pool.apply(_value, (role, name, given)))
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        yield lambda role, name, **given: json.loads(pool.submit(_value, role, name, given).result())
 
 
 def state(*services: str) -> dict[str, Any]:
@@ -185,3 +186,41 @@ def test_of_five_control_planes_those_join_that_do_not_serve_in_the_inventorys_o
         groundwork={"nodes": {name: {"first": name == "cp-1", "etcd": True} for name in FIVE}},
     )
     assert found == joining
+
+
+MACHINE = "aws:///us-west-2-lax-1a/i-0123456789abcdef0"
+
+
+def of_cloud(choice: str) -> dict[str, Any]:
+    node = {"address": "192.0.2.12", "registration": {"labels": {"tier": "api"}, "taints": ["domain=auth:NoSchedule"]}}
+    return {
+        "groundwork": {"cluster": {"cloud": choice}, "nodes": {"api-auth": node}},
+        "inventory_hostname": "api-auth",
+        "_kubeadm_address": "192.0.2.12",
+        "host_state": {"memory_mib": 1024, "cloud": {"provider_id": MACHINE, "error": ""}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("choice", "provider", "place"),
+    [
+        ("none", None, {}),
+        (
+            "provider_id",
+            None,
+            {"topology.kubernetes.io/region": "us-west-2", "topology.kubernetes.io/zone": "us-west-2-lax-1a"},
+        ),
+        ("aws_ccm", "external", {}),
+    ],
+)
+def test_a_kubelet_registers_as_the_cloud_asks(
+    value: Value, choice: str, provider: str | None, place: dict[str, str]
+) -> None:
+    flags = {flag["name"]: flag["value"] for flag in value("kubeadm", "_kubeadm_kubelet_flags", **of_cloud(choice))}
+    patch = value("kubeadm", "_kubeadm_patches", **of_cloud(choice))["kubeletconfiguration0+strategic.yaml"]
+
+    assert flags.get("cloud-provider") == provider
+    assert dict(label.split("=") for label in flags["node-labels"].split(",")) == {"tier": "api", **place}
+    assert flags["register-with-taints"] == "domain=auth:NoSchedule"
+    assert yaml.safe_load(patch).get("providerID") == (MACHINE if choice != "none" else None)
+    assert yaml.safe_load(patch)["kubeReserved"]["memory"] == "100Mi"

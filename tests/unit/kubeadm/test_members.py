@@ -149,6 +149,14 @@ def test_a_changed_setting_restarts_the_kubelet(run_module: RunModule, member: N
     assert "restart kubelet" in member.calls("systemctl")
 
 
+def test_a_node_is_told_which_machine_of_the_cloud_it_is(run_module: RunModule, member: Node) -> None:
+    machine = "aws:///ap-northeast-2a/i-0123456789abcdef0"
+    patches = {"kubeletconfiguration0+strategic.yaml": f"providerID: {machine}\n"}
+    result = run_module("kubeadm_node", {"config": member.document(flags=FLAGS), "patches": patches})
+    assert result["restarted"], result
+    assert f"providerID: {machine}\n" in (member.kubelet / "config.yaml").read_text()
+
+
 def test_check_mode_shows_the_change_and_makes_none(run_module: RunModule, member: Node) -> None:
     before = (member.kubelet / "config.yaml").read_text()
     result = run_module("kubeadm_node", {"config": member.document(flags=FLAGS, max_pods=50)}, check=True, diff=True)

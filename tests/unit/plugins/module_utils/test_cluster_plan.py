@@ -47,6 +47,7 @@ def test_an_inventory_that_says_nothing_more_gets_the_defaults() -> None:
     assert cluster == {
         "name": "kubernetes",
         "cni": "calico",
+        "cloud": "none",
         "gitops": "argocd",
         "encapsulation": "VXLAN",
         "endpoint": "api.kubernetes.internal:6443",

@@ -27,13 +27,14 @@ PLAN: dict[str, Any] = {
         "pod_subnet": "192.168.0.0/16",
         "service_subnet": "10.96.0.0/12",
         "encapsulation": "VXLAN",
+        "cloud": "none",
         "version": "1.36.4",
         "endpoint": "api.kubernetes.internal:6443",
     },
     "nodes": {
-        "master": {"address": "198.51.100.1", "control_plane": True, "etcd": True},
-        "worker": {"address": "198.51.100.2", "control_plane": False, "etcd": False},
-        "redis": {"address": "198.51.100.3", "control_plane": False, "etcd": False},
+        "master": {"address": "198.51.100.1", "control_plane": True, "etcd": True, "provider_id": ""},
+        "worker": {"address": "198.51.100.2", "control_plane": False, "etcd": False, "provider_id": ""},
+        "redis": {"address": "198.51.100.3", "control_plane": False, "etcd": False, "provider_id": ""},
     },
     "ports": [
         {"port": 6443, "protocol": "tcp", "from": "kube_node", "to": "kube_control_plane", "why": "Kubernetes API"},
@@ -71,6 +72,7 @@ def machine(number: int, name: str) -> dict[str, Any]:
         "packages": {},
         "kubeadm": {"admin_conf": False, "kubelet_conf": False, "server": "", "ca_digest": ""},
         "containerd": {"cgroup_driver": ""},
+        "cloud": {"provider_id": "", "error": ""},
     }
 
 
@@ -189,6 +191,26 @@ def test_it_is_caught_on_its_host_with_a_remedy(states: dict[str, Any], what: st
     assert [problem.host for problem in found] == [host], found
     assert said in found[0].problem
     assert remedy in found[0].remedy
+
+
+def of_a_cloud(**provider_ids: str) -> dict[str, Any]:
+    plan = copy.deepcopy(PLAN)
+    plan["cluster"]["cloud"] = "provider_id"
+    for host, provider_id in provider_ids.items():
+        plan["nodes"][host]["provider_id"] = provider_id
+    return plan
+
+
+def test_a_machine_that_its_cloud_tells_nothing_is_caught_before_it_joins(states: dict[str, Any]) -> None:
+    plan = of_a_cloud(master="aws:///ap-northeast-2a/i-0a")
+    states["worker"]["cloud"]["provider_id"] = "aws:///ap-northeast-2a/i-0b"
+    states["redis"]["cloud"]["error"] = "http://169.254.169.254: timed out"
+
+    (found,) = problems(plan, states, settings())
+
+    assert (found.host, found.variable) == ("redis", "kubeadm_provider_id")
+    assert "timed out" in found.problem
+    assert "metadata service" in found.remedy
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.server
 import ipaddress
+import json
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +111,56 @@ def test_this_machine_is_read_for_real(run_module: RunModule) -> None:
     assert state["memory_mib"] > 100
     for route in state["routes"]:
         ipaddress.ip_network(route["destination"])
+
+
+class Metadata(http.server.BaseHTTPRequestHandler):
+    """AWS' metadata service, as far as it is asked: nothing without a token."""
+
+    document = {"instanceId": "i-0123456789abcdef0", "availabilityZone": "ap-northeast-2a", "accountId": "1"}
+
+    def do_PUT(self) -> None:
+        self.answer("the token" if self.path == "/latest/api/token" else "")
+
+    def do_GET(self) -> None:
+        known = self.path == "/latest/dynamic/instance-identity/document"
+        authorised = self.headers["X-aws-ec2-metadata-token"] == "the token"
+        self.answer(json.dumps(self.document) if known and authorised else "")
+
+    def answer(self, text: str) -> None:
+        self.send_response(200 if text else 401)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Metadata)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_machine_of_aws_tells_which_it_is(run_module: RunModule, root: Path, metadata: None) -> None:
+    state = run_module("host_state", {"root": str(root), "provider_id": True})
+
+    assert state["cloud"] == {"provider_id": "aws:///ap-northeast-2a/i-0123456789abcdef0", "error": ""}
+
+
+def test_a_machine_that_cannot_ask_says_why(run_module: RunModule, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://127.0.0.1:1")
+
+    cloud = run_module("host_state", {"root": str(root), "provider_id": True})["cloud"]
+
+    assert cloud["provider_id"] == ""
+    assert "http://127.0.0.1:1" in cloud["error"]
+    assert "refused" in cloud["error"]
+
+
+def test_nobody_is_asked_unless_told(run_module: RunModule, root: Path, metadata: None) -> None:
+    assert run_module("host_state", {"root": str(root)})["cloud"] == {"provider_id": "", "error": ""}
