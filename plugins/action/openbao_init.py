@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
-import secrets
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +18,8 @@ from ansible_collections.groundwork.kube.plugins.module_utils.openbao import (
     OPENBAO_INIT_ARGUMENT_SPEC,
     init_problem,
     is_encrypted,
-    veiled,
 )
+from ansible_collections.groundwork.kube.plugins.module_utils.veil import new_veil, unveiled
 
 WHERE = (*API_ARGUMENT_SPEC, *OPENBAO_ARGUMENT_SPEC)
 
@@ -49,11 +47,10 @@ class ActionModule(ActionBase):
         path = Path(options["keys_file"]) if options["keys_file"] else None
         if path:
             claim(path)
-        # Connections print at -vvv what a module answers, whatever a task says of its log.
-        arguments = {**self._task.args, "veil": secrets.token_hex(32)}
+        arguments = {**self._task.args, "veil": new_veil()}
         result: dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
         material = result.pop("key_material", None)
-        keys = json.loads(veiled(base64.b64decode(material), arguments["veil"])) if material else None
+        keys = unveiled(material, arguments["veil"]) if material else None
         if path and keys:
             path.write_text(json.dumps(keys, indent=2) + "\n")
             result["keys_file"] = str(path)

@@ -9,7 +9,6 @@ itself, which unsealing takes. Keys and tokens travel in bodies and headers, whi
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -117,12 +116,6 @@ class OpenBao:
         target = path_segment(f"{self._scheme}:{pod}:{self._port}")
         proxy = f"/api/v1/namespaces/{path_segment(self._namespace)}/pods/{target}/proxy/v1/{path}"
         return self._api.request(method, proxy, body, headers=self._headers)
-
-
-def veiled(text: bytes, veil: str) -> bytes:
-    """Text that only those can read who know a secret, which is used once; and back again."""
-    stream = hashlib.shake_256(veil.encode()).digest(len(text))
-    return bytes(one ^ other for one, other in zip(text, stream))
 
 
 def is_encrypted(options: Mapping[str, Any]) -> bool:

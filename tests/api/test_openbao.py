@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiError
-from ansible_collections.groundwork.kube.plugins.module_utils.openbao import OPENBAO_ARGUMENT_SPEC, OpenBao, veiled
+from ansible_collections.groundwork.kube.plugins.module_utils.openbao import OPENBAO_ARGUMENT_SPEC, OpenBao
+from ansible_collections.groundwork.kube.plugins.module_utils.veil import unveiled
 from lab.api import ApiServer, binary
 from tests.api.conftest import Api, Play
 
@@ -167,7 +168,7 @@ def unseal(server: Server, call: Call) -> Call:
 def initialised(call: Call, keys_file: Path, **options: Any) -> dict[str, Any]:
     """The keys as the action plugin gets them, over a connection that may print them."""
     made = call("openbao_init", keys_file=str(keys_file), veil="a veil of one use", **options)
-    keys: dict[str, Any] = json.loads(veiled(base64.b64decode(made["key_material"]), "a veil of one use"))
+    keys: dict[str, Any] = unveiled(made["key_material"], "a veil of one use")
     told = json.dumps(made)
     assert [key for key in (*keys["unseal_keys_b64"], keys["root_token"], "a veil of one use") if key in told] == []
     return keys
