@@ -25,10 +25,7 @@ os.environ.setdefault("GROUNDWORK_LAB", "gap")
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "collections")]
 
-from lab import access, lifecycle
-from lab.inventory import read_nodes
-from lab.state import Lab
-from tests.lab.conftest import CONTROL_PLANE, INVENTORY, NAME, NETWORK, Machines
+from tests.lab.conftest import CONTROL_PLANE, NAME, NETWORK, Machines, fresh_lab
 
 ROUNDS = 3
 MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
@@ -41,18 +38,11 @@ mv /etc/kubernetes/kube-apiserver.yaml {MANIFEST}
 
 @contextmanager
 def cluster() -> Iterator[Machines]:
-    lab = Lab(NAME)
-    access.prepare(lab)
-    lifecycle.down(lab, print)
-    with tempfile.TemporaryDirectory() as directory:
-        try:
-            lifecycle.up(lab, NETWORK, read_nodes(lab, NETWORK, INVENTORY), "", print)
-            machines = Machines(lab, Path(directory) / "edited.json")
-            if machines.playbook("site").rc:
-                raise SystemExit("site.yml failed")
-            yield machines
-        finally:
-            lifecycle.down(lab, print)
+    with tempfile.TemporaryDirectory() as directory, fresh_lab(NAME, NETWORK) as lab:
+        machines = Machines(lab, Path(directory) / "edited.json")
+        if machines.playbook("site").rc:
+            raise SystemExit("site.yml failed")
+        yield machines
 
 
 def settle(machines: Machines) -> None:
