@@ -14,7 +14,6 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-API = "groundwork.kube.api"
 NOT_SHIPPED = {
     "lab",
     "tests",
@@ -89,6 +88,8 @@ def test_an_installed_playbook_runs_by_its_full_name(installed: Path, playbook: 
     )
 
 
-def test_the_action_group_is_the_modules_that_talk_to_the_api() -> None:
-    group = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"]["kube"]
-    assert set(group) == {path.stem for path in (ROOT / "plugins/modules").glob("*.py") if API in _fragments(path.stem)}
+@pytest.mark.parametrize(("group", "fragment"), [("kube", "groundwork.kube.api"), ("azure", "groundwork.kube.azure")])
+def test_an_action_group_is_the_modules_that_share_the_options(group: str, fragment: str) -> None:
+    modules = [path.stem for path in (ROOT / "plugins/modules").glob("*.py")]
+    members = yaml.safe_load((ROOT / "meta/runtime.yml").read_text())["action_groups"][group]
+    assert set(members) == {module for module in modules if fragment in _fragments(module)}

@@ -1,0 +1,53 @@
+"""Modules against a stand-in for ARM; each test begins with an empty subscription."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ansible_collections.groundwork.kube.plugins.module_utils import arm
+from tests.arm.fake import CLIENT, SUBSCRIPTION, TENANT, FakeArm, fake_arm
+
+Call = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeArm]:
+    with fake_arm(tmp_path_factory.mktemp("arm")) as server:
+        yield server
+
+
+@pytest.fixture
+def azure(azure_server: FakeArm, monkeypatch: pytest.MonkeyPatch) -> FakeArm:
+    azure_server.forget()
+    for variable in ("AZURE_SECRET", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_X509_CERTIFICATE_PATH"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in environment(azure_server).items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(arm, "POLL_SECONDS", 0.001)
+    return azure_server
+
+
+def environment(azure: FakeArm) -> dict[str, str]:
+    """What a user's environment says, for a service principal with a secret."""
+    return {
+        "AZURE_CLOUD_ENVIRONMENT": azure.url,
+        "AZURE_DISABLE_INSTANCE_DISCOVERY": "true",
+        "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
+        "AZURE_TENANT": TENANT,
+        "AZURE_CLIENT_ID": CLIENT,
+        "AZURE_SECRET": azure.trusted_secret,
+        "REQUESTS_CA_BUNDLE": str(azure.ca),
+    }
+
+
+@pytest.fixture
+def declare(azure: FakeArm, run_module: Callable[..., dict[str, Any]]) -> Call:
+    """Declare resources, with what most of them need said once."""
+
+    def declare(*resources: dict[str, Any], check: bool = False, **options: Any) -> dict[str, Any]:
+        return run_module("arm_resource", {"resources": list(resources), **options}, check=check, diff=True)
+
+    return declare

@@ -1,0 +1,463 @@
+"""A stand-in for Azure's Resource Manager and for what gives tokens, on loopback and for tests alone.
+
+It is our reading of Azure, not Azure: it keeps what it is sent, adds what a service would, and answers, waits and fails
+as it is told to. What only Azure can prove (quotas, policies, names, what a type refuses) it cannot.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import datetime
+import ipaddress
+import json
+import re
+import secrets
+import ssl
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+TENANT = "7d1c3f5e-0000-4000-8000-000000000001"
+SUBSCRIPTION = "7d1c3f5e-0000-4000-8000-000000000002"
+CLIENT = "7d1c3f5e-0000-4000-8000-000000000003"
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    headers: dict[str, str] = field(repr=False)
+
+
+@dataclass
+class Answer:
+    status: int
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Refusal(Exception):
+    def __init__(self, status: int, code: str, message: str, **more: Any) -> None:
+        super().__init__(message)
+        error = {"code": code, "message": message, **more}
+        self.answer = Answer(status, {"error": error}, {"x-ms-correlation-request-id": "c0ffee"})
+
+
+class FakeArm:
+    """The store, the log, and how it is to behave."""
+
+    def __init__(self, directory: Path) -> None:
+        self.ca = directory / "ca.pem"
+        key = directory / "key.pem"
+        key.write_bytes(private_key := new_key())
+        self.ca.write_bytes(new_certificate(private_key))
+        self._server = _serve(self, (self.ca, key))
+        self._plain = _serve(self, None)
+        self._lock = threading.RLock()
+        self.forget()
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self._server.server_port}"
+
+    @property
+    def metadata_service(self) -> str:
+        """Where a machine asks for its own identity's token, without TLS, as on Azure."""
+        return f"http://127.0.0.1:{self._plain.server_port}"
+
+    def forget(self) -> None:
+        self.store: dict[str, Json] = {}
+        self.log: list[Request] = []
+        self.tokens: set[str] = set()
+        self.grants: list[dict[str, str]] = []
+        self.trusted_secret = secrets.token_urlsafe()
+        # How it behaves. Operations: at once, or told by one of the headers, or by the resource's state alone.
+        self.operations = ""
+        self.polls_until_done = 2
+        self.operation_error: Json | None = None
+        self.faults: list[tuple[str, str, Callable[[], Answer]]] = []
+        self.unregistered: set[str] = set()
+        self.never_returned: set[str] = set()
+        self.adds: Callable[[Json], None] = lambda resource: None
+        self.actions: dict[str, Callable[[Json, Any], Any]] = {}
+        self.meeting: threading.Barrier | None = None
+        self._operations: dict[str, Json] = {}
+        self._busy: set[str] = set()
+
+    def close(self) -> None:
+        for server in (self._server, self._plain):
+            server.shutdown()
+            server.server_close()
+
+    # --- what a test says and asks ---
+
+    def plant(self, path: str, **content: Any) -> Json:
+        """A resource that somebody else has made."""
+        return self._keep(path, {"properties": {}, **content})
+
+    def resource(self, path: str) -> Json:
+        return self.store[path.lower()]
+
+    def fault(self, method: str, ending: str, *answers: Answer | Refusal) -> None:
+        """What the next such requests are answered."""
+        for each in answers:
+            answer = each.answer if isinstance(each, Refusal) else each
+            self.faults.append((method, ending.lower(), lambda answer=answer: answer))
+
+    def sent(self, *methods: str) -> list[str]:
+        """The requests for resources, those of the methods if any are said."""
+        return [
+            f"{request.method} {request.path}"
+            for request in self.log
+            if request.path.startswith("/subscriptions/")
+            and "/operations/" not in request.path
+            and (not methods or request.method in methods)
+        ]
+
+    @property
+    def written(self) -> list[str]:
+        return self.sent("PUT", "PATCH", "POST", "DELETE")
+
+    # --- what a client sees ---
+
+    def answer(self, request: Request, tls: bool) -> Answer:
+        with self._lock:
+            self.log.append(request)
+        try:
+            if request.path == "/metadata/identity/oauth2/token":
+                return self._identity_of_the_machine(request)
+            if not tls:
+                raise Refusal(404, "NotFound", "Only the metadata service is here.")
+            if request.path == "/metadata/endpoints":
+                login = {"loginEndpoint": self.url, "audiences": [self.url]}
+                return Answer(200, [{"resourceManager": self.url, "authentication": login}])
+            if request.path.endswith("/openid-configuration"):
+                tenant = self.url + "/" + request.path.split("/")[1]
+                endpoints = {
+                    "authorization_endpoint": "/authorize",
+                    "token_endpoint": "/oauth2/v2.0/token",
+                    "issuer": "",
+                }
+                return Answer(200, {name: tenant + path for name, path in endpoints.items()})
+            if request.path.endswith("/token"):
+                return self._token(request)
+            return self._resource_manager(request)
+        except Refusal as refusal:
+            return refusal.answer
+
+    def _identity_of_the_machine(self, request: Request) -> Answer:
+        if request.headers.get("metadata") != "true":
+            raise Refusal(400, "BadRequest", "The header Metadata is missing.")
+        return self._issue(request.query)
+
+    def _token(self, request: Request) -> Answer:
+        grant = {name: values[0] for name, values in parse_qs(request.body).items()}
+        if grant.get("client_secret", self.trusted_secret) != self.trusted_secret:
+            return Answer(
+                401, {"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret."}
+            )
+        return self._issue(grant)
+
+    def _issue(self, grant: dict[str, str]) -> Answer:
+        with self._lock:
+            self.grants.append(grant)
+            self.tokens.add(token := secrets.token_urlsafe())
+        return Answer(200, {"token_type": "Bearer", "expires_in": 3600, "access_token": token, "resource": self.url})
+
+    def _resource_manager(self, request: Request) -> Answer:
+        if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
+            raise Refusal(401, "AuthenticationFailed", "The access token is missing or not ours.")
+        with self._lock:
+            for fault in self.faults:
+                method, ending, answer = fault
+                if request.method == method and request.path.lower().endswith(ending):
+                    self.faults.remove(fault)
+                    return answer()
+        if "/operations/" in request.path:
+            return self._poll(request)
+        if "api-version" not in request.query:
+            raise Refusal(400, "MissingApiVersionParameter", "The api-version query parameter is required.")
+        if provider := re.fullmatch(r"/subscriptions/[^/]+/providers/([^/]+)(/register)?", request.path):
+            return self._provider(request, provider.group(1))
+        deeds = {"GET": self._get, "PUT": self._put, "PATCH": self._patch, "DELETE": self._delete, "POST": self._post}
+        return deeds[request.method](request)
+
+    def _provider(self, request: Request, namespace: str) -> Answer:
+        if not namespace.startswith("Microsoft."):
+            raise Refusal(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
+        if request.method == "POST":
+            self.unregistered.discard(namespace)
+            return Answer(200, {"registrationState": "Registering"})
+        state = "NotRegistered" if namespace in self.unregistered else "Registered"
+        return Answer(200, {"namespace": namespace, "registrationState": state})
+
+    def _get(self, request: Request) -> Answer:
+        path = request.path.lower()
+        with self._lock:
+            if is_collection(path):
+                found = [copy.deepcopy(each) for key, each in self.store.items() if key.rpartition("/")[0] == path]
+                # Two pages, so that nobody forgets the second.
+                if len(found) > 1 and "page" not in request.query:
+                    following = f"{self.url}{request.path}?api-version={request.query['api-version']}&page=2"
+                    return Answer(200, {"value": found[:1], "nextLink": following})
+                return Answer(200, {"value": found[1:] if "page" in request.query else found})
+            if path not in self.store:
+                raise Refusal(404, "ResourceNotFound", f"The Resource '{request.path}' was not found.")
+            resource = self.store[path]
+            shown = self._shown(resource)
+            if resource.get("_polls", 0) > 0:
+                resource["_polls"] -= 1
+            elif "_state" in resource:
+                resource["properties"]["provisioningState"] = resource.pop("_state")
+                self._busy.discard(outermost(path))
+                shown = self._shown(resource)
+        return Answer(200, shown)
+
+    def _put(self, request: Request) -> Answer:
+        return self._written(request, request.body)
+
+    def _patch(self, request: Request) -> Answer:
+        if request.path.lower() not in self.store:
+            raise Refusal(404, "ResourceNotFound", f"The Resource '{request.path}' was not found.")
+        return self._written(request, merge_patch(self.store[request.path.lower()], request.body))
+
+    def _written(self, request: Request, body: Json) -> Answer:
+        if self.meeting:
+            self.meeting.wait(30)
+        path = request.path.lower()
+        with self._lock:
+            self._check_place(path)
+            status = 200 if path in self.store else 201
+            resource = self._keep(request.path, body)
+            return self._operation(status, path, resource, "Creating" if status == 201 else "Updating")
+
+    def _delete(self, request: Request) -> Answer:
+        path = request.path.lower()
+        with self._lock:
+            self._check_place(path)
+            gone = [key for key in self.store if key == path or key.startswith(path + "/")]
+            if not gone:
+                return Answer(204)
+            for key in gone:
+                del self.store[key]
+            return self._operation(200, path, None, "Deleting")
+
+    def _post(self, request: Request) -> Answer:
+        target, _slash, action = request.path.rpartition("/")
+        if target.lower() not in self.store:
+            raise Refusal(404, "ResourceNotFound", f"The Resource '{target}' was not found.")
+        said = self.actions[action](self.store[target.lower()], request.body)
+        if not self.operations:
+            return Answer(200, said)
+        return self._operation(202, target.lower(), None, "", said)
+
+    def _check_place(self, path: str) -> None:
+        group = re.match(r"(/subscriptions/[^/]+/resourcegroups/[^/]+)/", path)
+        if group and group.group(1) not in self.store:
+            raise Refusal(404, "ResourceGroupNotFound", f"Resource group '{group.group(1)}' could not be found.")
+        parent = path.rpartition("/")[0].rpartition("/")[0]
+        if path.partition("/providers/")[2].count("/") > 2 and parent not in self.store:
+            raise Refusal(404, "ParentResourceNotFound", f"The parent resource '{parent}' could not be found.")
+        if outermost(path) in self._busy:
+            raise Refusal(
+                409, "AnotherOperationInProgress", "Another operation on this or a dependent resource is going on."
+            )
+
+    def _keep(self, path: str, body: Json) -> Json:
+        with self._lock:
+            old = self.store.get(path.lower(), {})
+            resource = {
+                **copy.deepcopy(body),
+                # Azure keeps the spelling in which a resource was first written.
+                "id": old.get("id", path),
+                "name": old.get("name", path.rpartition("/")[2]),
+                "type": type_of(path),
+                "etag": str(uuid.uuid4()),
+            }
+            properties = resource.setdefault("properties", {})
+            for name in self.never_returned:
+                properties.pop(name, None)
+            properties.setdefault("provisioningState", "Succeeded")
+            self.adds(resource)
+            self.store[path.lower()] = resource
+            return resource
+
+    def _shown(self, resource: Json) -> Json:
+        return {name: copy.deepcopy(value) for name, value in resource.items() if not name.startswith("_")}
+
+    # --- operations ---
+
+    def _operation(self, status: int, path: str, resource: Json | None, state: str, said: Any = None) -> Answer:
+        if not self.operations:
+            return Answer(status, self._shown(resource) if resource else None)
+        self._busy.add(outermost(path))
+        end = "Succeeded" if self.operation_error is None else "Failed"
+        if resource is not None:
+            resource["properties"]["provisioningState"] = state
+            resource["_state"] = end
+        if self.operations == "state":
+            if resource is None:
+                self._busy.discard(outermost(path))
+                return Answer(200)
+            resource["_polls"] = self.polls_until_done
+            return Answer(status, self._shown(resource))
+        operation = str(uuid.uuid4())
+        self._operations[operation] = {"path": path, "polls": self.polls_until_done, "end": end, "said": said}
+        address = f"{self.url}/subscriptions/{SUBSCRIPTION}/operations/{operation}?api-version=2022-09-01&t=x"
+        headers = {"retry-after-ms": "1", self.operations: address}
+        return Answer(202 if resource is None else status, self._shown(resource) if resource else None, headers)
+
+    def _poll(self, request: Request) -> Answer:
+        with self._lock:
+            operation = self._operations[request.path.rpartition("/")[2]]
+            by_location = self.operations == "Location"
+            if operation["polls"] > 0:
+                operation["polls"] -= 1
+                going = Answer(202) if by_location else Answer(200, {"status": "InProgress"})
+                going.headers = {"retry-after-ms": "1"}
+                return going
+            self._busy.discard(outermost(operation["path"]))
+            resource = self.store.get(operation["path"])
+            if resource and "_state" in resource:
+                resource["properties"]["provisioningState"] = resource.pop("_state")
+            if operation["end"] == "Failed":
+                headers = {"x-ms-correlation-request-id": "c0ffee"}
+                failed = {"status": "Failed", "error": self.operation_error}
+                return Answer(409 if by_location else 200, failed, headers)
+            if by_location:
+                return Answer(200, operation["said"]) if operation["said"] else Answer(204)
+            return Answer(200, {"status": "Succeeded"})
+
+
+def is_collection(path: str) -> bool:
+    _before, providers, within = path.rpartition("/providers/")
+    if providers:
+        return len(within.split("/")) % 2 == 0
+    return path.endswith("/resourcegroups")
+
+
+def outermost(path: str) -> str:
+    before, providers, within = path.rpartition("/providers/")
+    return before + providers + "/".join(within.split("/")[:3]) if providers else within
+
+
+def type_of(path: str) -> str:
+    _before, providers, within = path.rpartition("/providers/")
+    if not providers:
+        return "Microsoft.Resources/resourceGroups"
+    namespace, *rest = within.split("/")
+    return "/".join([namespace, *rest[::2]])
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def new_key() -> bytes:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def new_certificate(key: bytes) -> bytes:
+    """One that vouches for itself, for this machine under both of its names."""
+    private = serialization.load_pem_private_key(key, password=None)
+    assert isinstance(private, rsa.RSAPrivateKey)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    today = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(today - datetime.timedelta(days=1))
+        .not_valid_after(today + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def assertion_of(grant: dict[str, str]) -> Json:
+    """What a signed assertion says."""
+    claims = grant["client_assertion"].split(".")[1]
+    content: Json = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    return content
+
+
+def _serve(fake: FakeArm, identity: tuple[Path, Path] | None) -> ThreadingHTTPServer:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_what: Any) -> None:
+            pass
+
+        def _any(self) -> None:
+            address = urlsplit(self.path)
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            is_json = "json" in (self.headers.get("Content-Type") or "")
+            answer = fake.answer(
+                Request(
+                    self.command,
+                    unquote(address.path),
+                    {name: values[0] for name, values in parse_qs(address.query).items()},
+                    json.loads(content) if is_json and content else content.decode() or None,
+                    {name.lower(): value for name, value in self.headers.items()},
+                ),
+                tls=identity is not None,
+            )
+            body = b"" if answer.body is None else json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(body)), **answer.headers}
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_PUT = do_PATCH = do_POST = do_DELETE = _any  # noqa: N815
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    if identity:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*identity)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@contextmanager
+def fake_arm(directory: Path) -> Iterator[FakeArm]:
+    fake = FakeArm(directory)
+    try:
+        yield fake
+    finally:
+        fake.close()
