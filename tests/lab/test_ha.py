@@ -35,7 +35,8 @@ ANOTHER_NAME = CHECKOUT / "inventories/lab_ha_replaced"
 CONTROL_PLANES = ["cp-1", "cp-2", "cp-3"]
 WORKER = "worker-1"
 PATIENCE = 300
-# keepalived's own: three advertisements missed, and the skew of the next one's priority of 199.
+# keepalived's own: three advertisements missed, and the skew of the next one's priority of 199. When etcd's leader goes
+# with the address, its election timeout (inventories/lab_ha) is the longer wait.
 FLOOR = 3 + (256 - 199) / 256
 ETCDCTL = (
     *("etcdctl", "--endpoints=https://127.0.0.1:2379", "--cacert=/etc/kubernetes/pki/etcd/ca.crt"),
