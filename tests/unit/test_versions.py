@@ -98,12 +98,17 @@ def test_the_labs_kubernetes_is_of_one_piece() -> None:
         ("calico_version", VERSIONS["calico"]),
         ("api_lb_kube_vip_image", f"ghcr.io/kube-vip/kube-vip:v{VERSIONS['kube_vip']}"),
         ("argocd_version", VERSIONS["argocd"]),
+        ("aws_ccm_version", VERSIONS["aws_ccm"]),
         ("containerd_sandbox_image", f"registry.k8s.io/pause:{VERSIONS['pause']}"),
         ("verify_image", f"registry.k8s.io/e2e-test-images/agnhost:{VERSIONS['agnhost']}"),
     ],
 )
 def test_a_role_defaults_to_what_is_pinned(variable: str, pin: str) -> None:
     assert role_defaults()[variable] == pin
+
+
+def test_the_cloud_controller_is_of_the_default_minor() -> None:
+    assert VERSIONS["aws_ccm"].rpartition(".")[0] == DEFAULT_MINOR
 
 
 PLANNED = {
