@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Runs C(kubeadm token create) on a control plane. kubeadm invents the token itself, so it is in no process list.
   - One short-lived token serves all nodes that join in a run; call the module only when a node has to join.
-  - What it returns is secret. Set C(no_log) on the task.
+  - What it returns is secret and never printed, as with C(no_log) on the task; why it failed is.
 author:
   - Groundwork founders (@groundwork)
 attributes:
@@ -36,6 +36,12 @@ options:
       - The kubeadm document of the cluster as text; needed with O(certificate_key).
       - It may be that of another control plane, whose address in it is replaced by this one's.
     type: str
+  veil:
+    description:
+      - A secret of one use, under which the token crosses the connection to the controller, as Ansible prints at
+        C(-vvv) what crosses it. The task makes one by itself.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -43,7 +49,6 @@ EXAMPLES = r"""
   groundwork.kube.kubeadm_token:
     ttl: 30m
   register: _join
-  no_log: true
 """
 
 RETURN = r"""
@@ -73,6 +78,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
+from ansible_collections.groundwork.kube.plugins.module_utils.veil import veiled
 
 # Of the right form, so that check mode can validate a join document made from them.
 PLACEHOLDER_TOKEN = "abcdef.0123456789abcdef"  # noqa: S105
@@ -97,30 +103,30 @@ def for_this_machine(config: str, manifest: str) -> str:
 
 
 def make(kubeadm: k.Kubeadm) -> dict[str, t.Any]:
-    parameters = kubeadm.module.params
     authority = k.read(f"{k.PKI}/ca.crt")
-    if kubeadm.module.check_mode:
-        return {
-            "changed": True,
-            "token": PLACEHOLDER_TOKEN,
-            "ca_cert_hashes": [k.public_key_hash(authority) if authority else PLACEHOLDER_HASH],
-            "certificate_key": PLACEHOLDER_KEY if parameters["certificate_key"] else "",
-        }
-    key = ""
-    if parameters["certificate_key"]:
-        # With a document, or kubeadm would look up the newest version of Kubernetes on the internet.
-        config = for_this_machine(parameters["config"], k.read(f"{k.MANIFESTS}/kube-apiserver.yaml"))
-        with kubeadm.files(config) as files:
-            key = certificate_key(
-                kubeadm.act("init", "phase", "upload-certs", "--upload-certs", "--config", files.document)
-            )
-    token = kubeadm.act("token", "create", "--ttl", parameters["ttl"], "--kubeconfig", k.ADMIN_CONF).strip()
+    nothing_yet = kubeadm.module.check_mode and not authority
+    material = {"token": PLACEHOLDER_TOKEN, "certificate_key": ""}
+    if kubeadm.module.params["certificate_key"]:
+        material["certificate_key"] = PLACEHOLDER_KEY if kubeadm.module.check_mode else upload(kubeadm)
+    if not kubeadm.module.check_mode:
+        ttl = kubeadm.module.params["ttl"]
+        material["token"] = kubeadm.act("token", "create", "--ttl", ttl, "--kubeconfig", k.ADMIN_CONF).strip()
     return {
         "changed": True,
-        "token": token,
-        "ca_cert_hashes": [k.public_key_hash(authority)],
-        "certificate_key": key,
+        "ca_cert_hashes": [PLACEHOLDER_HASH if nothing_yet else k.public_key_hash(authority)],
+        # The action plugin, which knows the veil, takes it off.
+        "join_material": veiled(material, kubeadm.module.params["veil"]),
     }
+
+
+def upload(kubeadm: k.Kubeadm) -> str:
+    """The key to the control plane's certificates, which kubeadm puts into the cluster."""
+    # With a document, or kubeadm would look up the newest version of Kubernetes on the internet.
+    config = for_this_machine(kubeadm.module.params["config"], k.read(f"{k.MANIFESTS}/kube-apiserver.yaml"))
+    with kubeadm.files(config) as files:
+        return certificate_key(
+            kubeadm.act("init", "phase", "upload-certs", "--upload-certs", "--config", files.document)
+        )
 
 
 def main() -> None:
@@ -129,10 +135,13 @@ def main() -> None:
             "ttl": {"type": "str", "default": "30m"},
             "certificate_key": {"type": "bool", "default": False, "no_log": False},
             "config": {"type": "str"},
+            "veil": {"type": "str", "default": "", "no_log": True},
         },
         required_if=[("certificate_key", True, ["config"])],
         supports_check_mode=True,
     )
+    if not module.params["veil"]:
+        module.fail_json(msg="veil: run this as a task, which makes one")
     k.run_with_kubeadm(module, "kubeadm token create", make)
 
 

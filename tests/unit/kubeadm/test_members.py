@@ -12,7 +12,6 @@ from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiUnreachableError
 from ansible_collections.groundwork.kube.plugins.module_utils.lock import LOCK_PATH
 from ansible_collections.groundwork.kube.plugins.modules import kubeadm_node
-from ansible_collections.groundwork.kube.plugins.modules.kubeadm_token import for_this_machine
 
 from .conftest import Node
 
@@ -250,22 +249,7 @@ def test_a_machine_that_is_no_member_has_nothing_to_change_yet(run_module: RunMo
     assert "not a member" in run_module("kubeadm_node", {"config": node.document()})["msg"]
 
 
-# Token, reset, info --------------------------------------------------------------------------------------------------
-
-
-def test_kubeadm_invents_the_token(run_module: RunModule, node: Node) -> None:
-    node.phase("certs", "ca")
-    result = run_module("kubeadm_token", {"ttl": "5m"})
-    assert result["token"] == "abcdef.0123456789abcdef"
-    assert result["ca_cert_hashes"] == [k.public_key_hash((node.kubernetes / "pki/ca.crt").read_text())]
-    assert node.calls() == [f"token create --ttl 5m --kubeconfig {k.ADMIN_CONF}"]
-
-
-def test_check_mode_makes_no_token(run_module: RunModule, node: Node) -> None:
-    result = run_module("kubeadm_token", {"certificate_key": True, "config": "x"}, check=True)
-    assert result["changed"]
-    assert len(result["certificate_key"]) == 64
-    assert node.calls() == []
+# Reset, info ---------------------------------------------------------------------------------------------------------
 
 
 def test_reset_takes_what_is_there_and_is_done_then(run_module: RunModule, node: Node) -> None:
@@ -293,14 +277,3 @@ def test_info_reads_version_role_and_certificates(run_module: RunModule, node: N
 
 
 # Certificates for those that join ------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "written", ["{{advertiseAddress: {}, bindPort: 6443}}", "\n  advertiseAddress: {}\n  bindPort: 6443"]
-)
-def test_certificates_are_uploaded_by_the_machines_own_api_server(written: str) -> None:
-    manifest = "    - --advertise-address=10.77.0.12\n    - --secure-port=6443\n"
-    document = "localAPIEndpoint: " + written
-
-    assert for_this_machine(document.format("10.77.0.11"), manifest) == document.format("10.77.0.12")
-    assert for_this_machine(document.format("10.77.0.11"), "") == document.format("10.77.0.11")
