@@ -90,6 +90,13 @@ def problems(inventory: Inventory) -> list[Problem]:
 
 
 def _no_control_plane(inventory: Inventory) -> Problem:
+    if not inventory.groups.get("all"):
+        return Problem(
+            "localhost",
+            "inventory",
+            "has no host: none was given (-i), or what it is read from failed, as told above",
+            "give one, or let its source be reached; ansible-inventory --graph shows what is found",
+        )
     meant = nearest(CONTROL_PLANE, _others(inventory))
     remedy = (
         f"rename the group {meant} to {CONTROL_PLANE}" if meant else f"put one host, or three, into {CONTROL_PLANE}"

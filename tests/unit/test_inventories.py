@@ -98,7 +98,11 @@ def test_a_labs_network_is_where_the_environment_says(tmp_path: Path) -> None:
     assert (nodes["k8s-master"]["address"], nodes["k8s-monitoring"]["address"]) == ("10.78.3.11", "10.78.3.24")
 
 
-@pytest.mark.parametrize("inventory", sorted(path.name for path in (ROOT / "inventories").iterdir()))
+# What is read from AWS is planned where there is an account (tests/aws/test_inventory.py).
+WRITTEN = sorted({path.name for path in (ROOT / "inventories").iterdir()} - {"eco2_aws"})
+
+
+@pytest.mark.parametrize("inventory", WRITTEN)
 def test_every_inventory_can_be_planned(inventory: str, tmp_path: Path) -> None:
     assert plan(inventory, tmp_path)["nodes"]
 
