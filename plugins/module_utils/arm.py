@@ -300,9 +300,13 @@ class ArmClient:
     def _send(self, deed: str, method: str, url: str, api_version: str | None, body: Any = None) -> Any:
         params = {"api-version": api_version} if api_version else None
         try:
-            return self._pipeline.run(HttpRequest(method, url, params=params, json=body))
+            answer = self._pipeline.run(HttpRequest(method, url, params=params, json=body))
+            # The token of a refused login is forgotten by then: one that had expired is asked for anew.
+            if answer.http_response.status_code == 401:
+                answer = self._pipeline.run(HttpRequest(method, url, params=params, json=body))
         except AzureError as error:
             raise _failure(deed, error) from error
+        return answer
 
     def _checked(self, deed: str, answer: Any) -> Any:
         if answer.status_code >= 400:

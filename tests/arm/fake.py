@@ -416,6 +416,8 @@ def assertion_of(grant: dict[str, str]) -> Json:
 def _serve(fake: FakeArm, identity: tuple[Path, Path] | None) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # An answer leaves in one piece: in two, the second waits for the client's word.
+        wbufsize = -1
 
         def log_message(self, *_what: Any) -> None:
             pass

@@ -200,6 +200,50 @@ def test_a_passing_refusal_is_outlived(azure: FakeArm, declare: Call, fault: Ans
     assert azure.written == [f"PUT {HUB}"] * 3
 
 
+def test_an_expired_token_is_replaced(azure: FakeArm, declare: Call) -> None:
+    azure.plant(GROUP)
+    expired = Refusal(401, "ExpiredAuthenticationToken", "The access token expiry is before the current time.")
+    azure.fault("GET", "/hub", expired)
+    azure.fault("PUT", "/hub", expired)
+    assert verbs(declare(hub())) == [("create", "hub")]
+
+
+def test_a_run_killed_at_any_request_is_finished_by_the_next(
+    azure: FakeArm, declare: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed_before(last: int) -> None:
+        left = iter(range(last))
+
+        def send(*arguments: Any, **more: Any) -> Any:
+            if next(left, None) is None:
+                raise Killed
+            return whole(*arguments, **more)
+
+        monkeypatch.setattr(arm.ArmClient, "_send", send)
+
+    wanted = [group(), hub(), network("virtualNetworks/subnets", "hub/a"), network("routeTables", "egress")]
+    whole = arm.ArmClient._send
+    survived = 0
+    while True:
+        azure.store.clear()
+        azure.operations = "Azure-AsyncOperation"
+        killed_before(survived)
+        try:
+            declare(*wanted, parallel=1)
+            break
+        except Killed:
+            monkeypatch.setattr(arm.ArmClient, "_send", whole)
+            assert not declare(*wanted)["failed"]
+            assert not declare(*wanted)["changed"]
+            assert len(azure.store) == len(wanted)
+            survived += 1
+    # Metadata, one look at each resource and at the provider, and a write and a look for each.
+    assert survived == 1 + len(wanted) + 1 + 2 * len(wanted)
+
+
 def test_a_refusal_names_the_deed_and_azures_reason(azure: FakeArm, declare: Call) -> None:
     azure.plant(GROUP)
     azure.fault("PUT", "/hub", Refusal(400, "InvalidPrefix", "That is no prefix.", target="addressPrefixes"))
