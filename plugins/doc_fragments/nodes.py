@@ -18,6 +18,12 @@ options:
     type: list
     elements: str
     default: []
+  cloud_controller:
+    description:
+      - Whether a cloud controller writes the labels of zone, region and instance type, which are only compared then.
+      - By default it does so on each Node that has a C(providerID). Say V(false) where kubelets register with one and
+        there is no cloud controller.
+    type: bool
 attributes:
   check_mode:
     description: Says what it would do and changes nothing.

@@ -133,19 +133,25 @@ def live_taints(node: Mapping[str, Any]) -> list[Taint]:
     return [_taint(entry) for entry in _taint_entries(node)]
 
 
-def plan_labels(node: Mapping[str, Any], wanted: Mapping[str, str], recorded: Collection[str] = ()) -> SectionPlan:
-    return _plan_map(LABELS, "label {}={}", node, wanted, recorded)
+def plan_labels(
+    node: Mapping[str, Any], wanted: Mapping[str, str], recorded: Collection[str] = (), cloud: bool | None = None
+) -> SectionPlan:
+    return _plan_map(LABELS, "label {}={}", node, wanted, recorded, cloud)
 
 
-def plan_annotations(node: Mapping[str, Any], wanted: Mapping[str, str], recorded: Collection[str] = ()) -> SectionPlan:
+def plan_annotations(
+    node: Mapping[str, Any], wanted: Mapping[str, str], recorded: Collection[str] = (), cloud: bool | None = None
+) -> SectionPlan:
     # Values of annotations are long and may be private: only keys are spoken of.
-    return _plan_map(ANNOTATIONS, "annotation {}", node, wanted, recorded)
+    return _plan_map(ANNOTATIONS, "annotation {}", node, wanted, recorded, cloud)
 
 
-def plan_taints(node: Mapping[str, Any], wanted: Sequence[Taint], recorded: Collection[str] = ()) -> SectionPlan:
+def plan_taints(
+    node: Mapping[str, Any], wanted: Sequence[Taint], recorded: Collection[str] = (), cloud: bool | None = None
+) -> SectionPlan:
     """``spec.taints`` is one list without owners: rebuild it, foreign taints and their times as they were."""
     live = _taint_entries(node)
-    cloud = _knows_cloud(node)
+    cloud = _knows_cloud(node) if cloud is None else cloud
     owned_before = owned_keys(node, TAINTS)
     present = set(live_taints(node))
     ours = [taint for taint in wanted if not writer(taint.key, cloud)]
@@ -191,15 +197,23 @@ def plan_taints(node: Mapping[str, Any], wanted: Sequence[Taint], recorded: Coll
     )
 
 
-def plan_node(node: Mapping[str, Any], wishes: Mapping[str, Any], recorded: Mapping[str, Collection[str]]) -> NodePlan:
-    """Plan the sections that ``wishes`` speaks of; ``recorded`` stands in, by section, for a list the Node lacks."""
+def plan_node(
+    node: Mapping[str, Any],
+    wishes: Mapping[str, Any],
+    recorded: Mapping[str, Collection[str]],
+    cloud: bool | None = None,
+) -> NodePlan:
+    """Plan the sections that ``wishes`` speaks of; ``recorded`` stands in, by section, for a list the Node lacks.
+
+    ``cloud``: whether a cloud controller writes zone, region and instance type; None is told from the Node.
+    """
     planners: dict[str, Callable[..., SectionPlan]] = {
         LABELS: plan_labels,
         TAINTS: plan_taints,
         ANNOTATIONS: plan_annotations,
     }
     return NodePlan(
-        node, [planners[section](node, wish, recorded.get(section, ())) for section, wish in wishes.items()]
+        node, [planners[section](node, wish, recorded.get(section, ()), cloud) for section, wish in wishes.items()]
     )
 
 
@@ -217,10 +231,15 @@ def read_taints(nodes: Mapping[str, Any]) -> dict[str, list[Taint]]:
 
 
 def _plan_map(
-    section: str, wording: str, node: Mapping[str, Any], wanted: Mapping[str, str], recorded: Collection[str]
+    section: str,
+    wording: str,
+    node: Mapping[str, Any],
+    wanted: Mapping[str, str],
+    recorded: Collection[str],
+    cloud: bool | None,
 ) -> SectionPlan:
     live: Mapping[str, str] = node["metadata"].get(section) or {}
-    cloud = _knows_cloud(node)
+    cloud = _knows_cloud(node) if cloud is None else cloud
     owned_before = owned_keys(node, section)
     ours = {key: value for key, value in wanted.items() if not writer(key, cloud)}
     owned = sorted(ours)
@@ -280,7 +299,10 @@ def _formerly_owned(owned_before: list[str] | None, recorded: Collection[str]) -
 
 
 def _knows_cloud(node: Mapping[str, Any]) -> bool:
-    """A cloud controller that has taken charge of a Node has given it the cloud's name for the machine."""
+    """A cloud controller that has taken charge of a Node has given it the cloud's name for the machine.
+
+    So has a kubelet that was told it, whose cluster need not have a cloud controller: who knows says so.
+    """
     return bool((node.get("spec") or {}).get("providerID"))
 
 

@@ -25,6 +25,7 @@ RECORD_NAME = "groundwork-nodes"
 NODES_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "nodes": {"type": "dict", "required": True},
     "absent": {"type": "list", "elements": "str", "default": []},
+    "cloud_controller": {"type": "bool"},
 }
 
 # A Node is rewritten by its kubelet and by controllers; each attempt reads it anew.
@@ -111,7 +112,8 @@ class _Reconciliation:
             for section in self._wishes
             if not new and owned_keys(node, section) is None
         }
-        return plan_node(node, {section: wishes[name] for section, wishes in self._wishes.items()}, recorded)
+        wishes = {section: wishes[name] for section, wishes in self._wishes.items()}
+        return plan_node(node, wishes, recorded, self._module.params["cloud_controller"])
 
     def _act(self, live: Mapping[str, Mapping[str, Any]]) -> None:
         changed = [plan for plan in self._plans.values() if plan.changed]

@@ -61,3 +61,16 @@ def test_a_node_that_never_joined_does_not_stop_the_others(api: Api, run: Any) -
     api.plant("k8s-redis")
     run()
     assert api.labels("k8s-redis") == REDIS["labels"]
+
+
+@pytest.mark.parametrize(("cloud", "zone"), [("provider_id", "ap-northeast-2b"), ("aws_ccm", None)])
+def test_where_kubelets_alone_know_their_machines_their_place_is_the_inventorys(
+    api: Api, play: Play, cloud: str, zone: str | None
+) -> None:
+    api.plant("k8s-master", providerID="aws:///ap-northeast-2b/i-0123456789abcdef0")
+    master = {**MASTER, "labels": {"topology.kubernetes.io/zone": "ap-northeast-2b"}}
+    running = play(ROLE, groundwork={"cluster": {"cloud": cloud}, "nodes": {"k8s-master": master}})
+    output, _ = running.communicate()
+    assert running.returncode == 0, output
+    assert api.labels("k8s-master").get("topology.kubernetes.io/zone") == zone
+    assert ("the cloud controller writes it" in output) == (zone is None)
