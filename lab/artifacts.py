@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -170,6 +171,12 @@ class Artifacts:
         """What a full build would still make."""
         places = self.places()
         return [name for name in self.default_steps() if not places[name].is_dir()]
+
+    def mark_used(self) -> None:
+        """Another clone with other pins must not take for abandoned what these pins name."""
+        for place in self.places().values():
+            with suppress(FileNotFoundError, PermissionError):
+                os.utime(place)
 
     def component_directory(self, component: Component) -> Path:
         source = LAB / "components" / component.name

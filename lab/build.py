@@ -50,6 +50,7 @@ def build(artifacts: Artifacts, *, only: Sequence[str] | None, report: Report, k
                 continue
             with step(made.name, artifacts.logs, report) as log, staged(made.place) as staging:
                 made.make(staging, log)
+        artifacts.mark_used()
         if not artifacts.missing() and not keep_go_cache:
             go.drop_caches()
 
@@ -119,7 +120,7 @@ def check_machine(wanted: Sequence[Step], cache: Path, report: Report) -> None:
     if free < needed:
         raise LabError(
             f"{cache} has {free / 1024:.1f} GiB free, building needs {needed / 1024:.1f} GiB; "
-            "make room, or set XDG_CACHE_HOME to a directory that has it"
+            "make room (python -m lab prune), or set XDG_CACHE_HOME to a directory that has it"
         )
 
 

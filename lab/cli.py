@@ -18,6 +18,7 @@ from lab.git import Repository
 from lab.inventory import read_nodes
 from lab.mirror import Mirror
 from lab.node import Node
+from lab.prune import DAYS, prune
 from lab.state import DEFAULT_NAME, Lab, check_network
 
 DEFAULT_NETWORK = "10.77.0"
@@ -55,6 +56,9 @@ def parser() -> argparse.ArgumentParser:
         "steps", nargs="*", metavar="STEP", help="only these; `next`: for upgrades; default: all missing"
     )
     build.add_argument("--keep-go-cache", action="store_true", help="keep what the compiler would need again")
+
+    prune = command("prune", _prune, "remove from the cache what no pin names and no clone has used for a while")
+    prune.add_argument("--days", type=int, default=DAYS, help="how long a while is (default: %(default)s)")
 
     up = command("up", _up, "boot the nodes of an inventory; those that run are left alone")
     up.add_argument("--inventory", type=Path, default=Path("inventories/lab"), help="default: %(default)s")
@@ -102,6 +106,11 @@ def _report(line: str) -> None:
 def _build(arguments: argparse.Namespace) -> int:
     artifacts = Artifacts(load_versions())
     build(artifacts, only=arguments.steps or None, report=_report, keep_go_cache=arguments.keep_go_cache)
+    return 0
+
+
+def _prune(arguments: argparse.Namespace) -> int:
+    prune(Artifacts(load_versions()), arguments.days, _report)
     return 0
 
 

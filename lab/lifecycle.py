@@ -38,6 +38,7 @@ def up(lab: Lab, network_prefix: str, nodes: dict[str, NodeSpec], distribution: 
     """Boot the nodes that do not run, and return when every one of them is entered by ssh."""
     require_root()
     artifacts = Artifacts(load_versions())
+    artifacts.mark_used()
     content, servers = artifacts.mirror, [artifacts.binary(name) for name in ("docker-registry", "pebble")]
     debian = f"apt/{distribution or artifacts.versions.debian}/debian/"
     record = _extended_record(lab, network_prefix, nodes, artifacts, distribution)
