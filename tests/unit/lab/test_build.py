@@ -113,9 +113,7 @@ def test_the_go_caches_stay_on_request(artifacts: Artifacts, no_work) -> None:
 
 def test_too_little_room_is_refused_before_work_begins(tmp_path: Path) -> None:
     endless = Step("kubernetes", tmp_path / "kubernetes", 1 << 40, (), make_nothing)
-    with pytest.raises(
-        LabError, match=r"needs .* GiB; make room \(python -m lab prune\), or set XDG_CACHE_HOME"
-    ):
+    with pytest.raises(LabError, match=r"needs .* GiB; make room \(python -m lab prune\), or set XDG_CACHE_HOME"):
         check_machine([endless], tmp_path, lambda _: None)
 
 
