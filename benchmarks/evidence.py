@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
@@ -39,9 +40,16 @@ def machine() -> dict[str, Any]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    # Not as `choices`: those refuse the empty list.
+    parser.add_argument("benchmarks", nargs="*", metavar="BENCHMARK", help=f"of {', '.join(BENCHMARKS)}; default: all")
+    chosen = parser.parse_args().benchmarks
+    unknown = sorted(set(chosen) - set(BENCHMARKS))
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     at = commit()
     evidence = json.loads(EVIDENCE.read_text()) if EVIDENCE.exists() else {}
-    for name in sys.argv[1:] or BENCHMARKS:
+    for name in chosen or BENCHMARKS:
         evidence[name] = {
             "commit": at,
             "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
