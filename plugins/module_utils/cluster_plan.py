@@ -27,6 +27,7 @@ SHARED: dict[str, Any] = {
     "groundwork_cni": "calico",
     "groundwork_cloud": "none",
     "groundwork_api_host": None,
+    "groundwork_aws_region": None,
     "kubeadm_version": None,
     "kubeadm_control_plane_endpoint": None,
     "kubeadm_control_plane_endpoint_address": None,
@@ -41,6 +42,8 @@ SHARED: dict[str, Any] = {
     "kubeadm_cluster_configuration": {},
     "kubeadm_kube_proxy_configuration": {},
     "api_lb_provider": "external",
+    "aws_network_cidr": "10.0.0.0/16",
+    "aws_network_zones": None,
     "api_lb_virtual_router_id": 51,
     "calico_version": None,
     "calico_encapsulation": "VXLAN",
@@ -71,6 +74,7 @@ PER_NODE: dict[str, Any] = {
     "groundwork_http_proxy": None,
     "groundwork_https_proxy": None,
     "groundwork_no_proxy": [],
+    "aws_nodes_type": None,
 }
 
 # Playbook-wide variables; every other prefix is a role's, whose argument_specs.yml knows its variables.
@@ -84,6 +88,7 @@ GROUNDWORK_VARIABLES = {
         "machine is found."
     ),
     "groundwork_gitops": "C(argocd), or C(none) for a cluster on which nothing is to grow from Git.",
+    "groundwork_aws_region": "The region of AWS that the machines are in, or are to be made in.",
     "groundwork_api_host": "The control plane on which modules talk to the API; the first of them otherwise.",
     "groundwork_http_proxy": "The proxy through which machines fetch packages, images and manifests from http URLs.",
     "groundwork_https_proxy": "The same for https URLs.",

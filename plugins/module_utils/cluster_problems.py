@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ansible_collections.groundwork.kube.plugins.module_utils import (
+    aws_problems,
     cloud_problems,
     control_plane_problems,
     gitops_problems,
@@ -599,5 +600,6 @@ _CHECKS = (
     _proxies,
     control_plane_problems.problems,
     cloud_problems.problems,
+    aws_problems.problems,
     gitops_problems.problems,
 )
