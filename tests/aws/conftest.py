@@ -19,6 +19,7 @@ from typing import Any
 
 import boto3
 import pytest
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.server import ThreadedMotoServer
 
 REPOSITORY = Path(__file__).parents[2]
@@ -34,7 +35,6 @@ LISTS = (
     ("ec2", "describe_route_tables", "RouteTables", "RouteTableId"),
     ("ec2", "describe_security_groups", "SecurityGroups", "GroupId"),
     ("ec2", "describe_volumes", "Volumes", "VolumeId"),
-    ("ec2", "describe_network_interfaces", "NetworkInterfaces", "NetworkInterfaceId"),
     ("ec2", "describe_key_pairs", "KeyPairs", "KeyName"),
     ("elbv2", "describe_load_balancers", "LoadBalancers", "LoadBalancerArn"),
     ("elbv2", "describe_target_groups", "TargetGroups", "TargetGroupArn"),
@@ -134,6 +134,8 @@ def aws_server() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         # Roles attach policies that AWS itself keeps.
         patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+        # Their tags have this type in AWS, and another in moto.
+        patch.setitem(EC2_PREFIX_TO_RESOURCE, "nat", "natgateway")
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
@@ -196,3 +198,24 @@ def play(aws: Account, tmp_path: Path) -> Play:
         return Run(done.returncode, output, _tasks(output))
 
     return play
+
+
+@pytest.fixture
+def cluster_play() -> Callable[..., tuple[list[dict[str, Any]], dict[str, Any]]]:
+    """A play of one of the roles, and the inventory of a small cluster called eco2."""
+
+    def cluster_play(role: str, part: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        task = {"name": "Role", "ansible.builtin.include_role": {"name": f"groundwork.kube.{role}", "tasks_from": part}}
+        here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+        plays = [
+            {"name": "Plan", "import_playbook": str(REPOSITORY / "playbooks/plan.yml")},
+            {"name": "AWS", "hosts": "kube_control_plane", "gather_facts": False, "vars": here, "tasks": [task]},
+        ]
+        inventory = {
+            "kube_control_plane": {"hosts": {"k8s-master": {"ansible_host": "10.0.1.11", "instance_type": "t3.large"}}},
+            "kube_node": {"hosts": {"k8s-api": {"ansible_host": "10.0.2.12", "instance_type": "t3.micro"}}},
+            "all": {"vars": {"groundwork_cluster_name": "eco2"}},
+        }
+        return plays, inventory
+
+    return cluster_play
