@@ -140,7 +140,8 @@ def going(name: str, app: Mapping[str, Any] | None) -> State:
         return State(name, ready=True)
     why = "; ".join(item["message"] for item in errors(app))
     deleted = app["metadata"].get("deletionTimestamp") or ""
-    return State(name, since=deleted, brief="is being deleted" if deleted else "is not being deleted", why=why)
+    brief = "is being deleted" if deleted else "is not being deleted"
+    return State(name, since=deleted, brief=brief, why=why, overtaken=overtaken(app))
 
 
 def application_sets(names: Iterable[str], apps: Mapping[str, Mapping[str, Any]]) -> set[str]:

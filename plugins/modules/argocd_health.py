@@ -166,10 +166,13 @@ class Look:
         self.apps = self.argo.read(APPLICATION)
         self.roots: list[State] = []
         self.grown: list[State] = []
+        refresh = self.params["refresh"] and not module.check_mode
         if self.params["state"] == "absent":
+            if refresh:
+                self._end_overtaken(self.names)
             self.roots = [going(name, self.apps.get(name)) for name in self.names]
         else:
-            self._see(refresh=self.params["refresh"] and not module.check_mode)
+            self._see(refresh)
 
     def result(self) -> dict[str, Any]:
         if self.params["explain"]:
@@ -195,12 +198,17 @@ class Look:
             sets = {name: self.argo.api.get(path(self.argo.namespace, name)) for name in names}
         if refresh:
             grown = [state.name for state in children(self.names, self.apps, sets)] if self.params["waves"] else []
-            for name in [*self.names, *grown]:
-                if name in self.apps:
-                    self.argo.amend(APPLICATION, self.apps[name], lambda app: ENDED if overtaken(app) else None)
-                    self.apps[name] = self.argo.refresh(name)
+            for name in self._end_overtaken([*self.names, *grown]):
+                self.apps[name] = self.argo.refresh(name)
         self.roots = [state_of(name, self.apps.get(name)) for name in self.names]
         self.grown = children(self.names, self.apps, sets) if self.params["waves"] else []
+
+    def _end_overtaken(self, names: list[str]) -> list[str]:
+        """End the syncs that nobody waits for any more; return the applications that there are."""
+        there = [name for name in names if name in self.apps]
+        for name in there:
+            self.argo.amend(APPLICATION, self.apps[name], lambda app: ENDED if overtaken(app) else None)
+        return there
 
     def _explain(self) -> None:
         explainer = Explainer(self.argo.api)

@@ -149,14 +149,15 @@ def test_a_sync_that_waits_for_what_git_has_left_is_ended(
     assert argocd.read(APPLICATION, "eco2")["status"]["operationState"]["phase"] == phase
 
 
+@pytest.mark.parametrize("state", ["present", "absent"])
 @pytest.mark.parametrize(("finished", "phase"), [("2026-11-21T13:01:00Z", "Terminating"), (None, "Running")])
 def test_a_sync_is_not_tried_again_before_its_application_is_deleted(
-    argocd: ArgoCd, call: Call, plant: Callable[..., None], finished: str | None, phase: str
+    argocd: ArgoCd, call: Call, plant: Callable[..., None], finished: str | None, phase: str, state: str
 ) -> None:
     plant("grafana", finalizers=["resources-finalizer.argocd.argoproj.io"])
     argocd.look("grafana", "OutOfSync", operation={"phase": "Running", "finishedAt": finished})
     argocd.client.delete(APPLICATION.path(argocd.namespace, "grafana"))
-    look(call, "grafana", refresh=True)
+    look(call, "grafana", state=state, refresh=True)
     assert argocd.read(APPLICATION, "grafana")["status"]["operationState"]["phase"] == phase
 
 
