@@ -25,9 +25,14 @@ options:
       - The manifests themselves, as a list of mappings, for the few objects that an upstream file leaves to its user.
     type: list
     elements: dict
+  content:
+    description:
+      - The manifests themselves, as text, such as what M(kubernetes.core.helm_template) has rendered.
+    type: str
   checksum:
     description:
-      - The SHA-256 the file must have, as C(sha256:<hex>). Anything else is refused before the cluster is asked.
+      - The SHA-256 that the file of O(source) must have, as C(sha256:<hex>). Anything else is refused before the
+        cluster is asked.
     type: str
   proxy:
     description: The proxy to read O(source) through, which may hold a password. Empty reads it without.
@@ -211,11 +216,13 @@ def kustomization(patches: Sequence[Object], images: Sequence[Object], namespace
 
 
 def objects_of(output: str) -> list[Object]:
-    """Objects in what ``kubectl -o json`` printed: a List, one object, or nothing."""
-    if not output.strip():
-        return []
-    document = json.loads(output)
-    return list(document["items"]) if document.get("kind") == "List" else [document]
+    """Objects in what ``kubectl -o json`` printed: a List, or one after the other, or nothing."""
+    decoder, found, text = json.JSONDecoder(), [], output.lstrip()
+    while text:
+        document, end = decoder.raw_decode(text)
+        found += document["items"] if document.get("kind") == "List" else [document]
+        text = text[end:].lstrip()
+    return found
 
 
 @contextmanager
@@ -246,9 +253,11 @@ class Manifests:
     @property
     def name(self) -> str:
         """What the manifests are called in messages."""
-        return str(self.module.params["source"] or "the task's objects")
+        return str(self.module.params["source"] or "the task's manifests")
 
     def fetch(self) -> bytes:
+        if self.module.params["content"]:
+            return str(self.module.params["content"]).encode()
         if self.module.params["objects"]:
             return json.dumps({"apiVersion": "v1", "kind": "List", "items": self.module.params["objects"]}).encode()
         source, checksum = self.module.params["source"], self.module.params["checksum"]
@@ -395,6 +404,7 @@ def main() -> None:
         argument_spec={
             "source": {"type": "str"},
             "objects": {"type": "list", "elements": "dict"},
+            "content": {"type": "str"},
             "checksum": {"type": "str"},
             # A secret must not be in the node's journal, which only this keeps it out of.
             "proxy": {"type": "str", "default": "", "no_log": True},
@@ -420,8 +430,8 @@ def main() -> None:
             "timeout": {"type": "int", "default": 120},
             **ASSUME_ARGUMENT_SPEC,
         },
-        mutually_exclusive=[("source", "objects")],
-        required_one_of=[("source", "objects")],
+        mutually_exclusive=[("source", "objects", "content")],
+        required_one_of=[("source", "objects", "content")],
         supports_check_mode=True,
     )
     try:

@@ -44,6 +44,11 @@ def test_an_object_that_goes_is_a_change_to_nothing() -> None:
     assert (name, before["data"], after) == ("ConfigMap web/settings", {"a": "1"}, {})
 
 
+@pytest.mark.parametrize("printed", ['{"kind": "List", "items": [{"a": 1}, {"b": 2}]}', '{"a": 1}\n{"b": 2}\n'])
+def test_objects_are_a_list_or_one_after_the_other(printed: str) -> None:
+    assert manifests.objects_of(printed) == [{"a": 1}, {"b": 2}]
+
+
 def test_a_namespace_is_everyones() -> None:
     assert json.loads(manifests.kustomization([], [], "web"))["namespace"] == "web"
 
