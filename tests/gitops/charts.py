@@ -1,4 +1,4 @@
-"""Fetch what the catalogue pins, charts and repositories: `python -m tests.gitops.charts DIRECTORY`."""
+"""Fetch Argo CD's chart and all that the catalogue pins: `python -m tests.gitops.charts DIRECTORY`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ import yaml
 
 from lab.api import binary
 
-ADDONS = Path(__file__).resolve().parents[2] / "gitops/addons"
+ROOT = Path(__file__).resolve().parents[2]
+ADDONS = ROOT / "gitops/addons"
+ARGOCD = ROOT / "roles/argocd/defaults/main.yml"
 
 
 def commands(directory: Path) -> Iterator[list[str]]:
     """What fetches that which is not there yet."""
+    argocd = yaml.safe_load(ARGOCD.read_text())
+    name, repository, version = (argocd[f"argocd_chart{part}"] for part in ("", "_repository", "_version"))
+    if not (directory / f"{name}-{version}.tgz").exists():
+        yield pull([name, "--repo", repository], version, directory)
     for place in sorted(ADDONS.glob("*/addon.yaml")):
         addon = yaml.safe_load(place.read_text())
         if chart := addon.get("chart"):
@@ -30,19 +36,15 @@ def commands(directory: Path) -> Iterator[list[str]]:
                 yield clone(chart["repository"], f"v{chart['version']}", checkout)
                 yield [str(binary("helm")), "package", str(checkout / chart["path"]), "--destination", str(directory)]
             else:
-                yield [
-                    str(binary("helm")),
-                    "pull",
-                    *source,
-                    "--version",
-                    chart["version"],
-                    "--destination",
-                    str(directory),
-                ]
+                yield pull(source, chart["version"], directory)
         elif tree := addon.get("kustomize"):
             checkout = directory / f"{Path(tree['repository']).stem}-{tree['revision']}"
             if not checkout.exists():
                 yield clone(tree["repository"], tree["revision"], checkout)
+
+
+def pull(source: list[str], version: str, directory: Path) -> list[str]:
+    return [str(binary("helm")), "pull", *source, "--version", version, "--destination", str(directory)]
 
 
 def clone(repository: str, revision: str, checkout: Path) -> list[str]:

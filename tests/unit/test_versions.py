@@ -98,6 +98,7 @@ def test_the_labs_kubernetes_is_of_one_piece() -> None:
         ("calico_version", VERSIONS["calico"]),
         ("api_lb_kube_vip_image", f"ghcr.io/kube-vip/kube-vip:v{VERSIONS['kube_vip']}"),
         ("argocd_version", VERSIONS["argocd"]),
+        ("argocd_chart_version", VERSIONS["argocd_chart"]),
         ("aws_ccm_version", VERSIONS["aws_ccm"]),
         ("containerd_sandbox_image", f"registry.k8s.io/pause:{VERSIONS['pause']}"),
         ("verify_image", f"registry.k8s.io/e2e-test-images/agnhost:{VERSIONS['agnhost']}"),
