@@ -52,6 +52,7 @@ SHARED: dict[str, Any] = {
     "groundwork_gitops": "argocd",
     "argocd_version": None,
     "argocd_mode": "standard",
+    "argocd_method": "manifests",
     "argocd_server_service_type": "ClusterIP",
     "argocd_server_node_port": 0,
     "argocd_ingress": {},

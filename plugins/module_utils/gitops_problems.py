@@ -17,6 +17,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.topology import Pr
 CHOICES = {
     "groundwork_gitops": ("argocd", "none"),
     "argocd_mode": ("standard", "core", "ha"),
+    "argocd_method": ("manifests", "chart"),
     "argocd_server_service_type": ("ClusterIP", "NodePort", "LoadBalancer"),
 }
 MAPS = ("argocd_ingress", "argocd_root_application", "argocd_root_values")
