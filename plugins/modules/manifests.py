@@ -217,7 +217,8 @@ def kustomization(patches: Sequence[Object], images: Sequence[Object], namespace
 
 def objects_of(output: str) -> list[Object]:
     """Objects in what ``kubectl -o json`` printed: a List, or one after the other, or nothing."""
-    decoder, found, text = json.JSONDecoder(), [], output.lstrip()
+    decoder, text = json.JSONDecoder(), output.lstrip()
+    found: list[Object] = []
     while text:
         document, end = decoder.raw_decode(text)
         found += document["items"] if document.get("kind") == "List" else [document]
