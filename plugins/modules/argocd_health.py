@@ -169,7 +169,7 @@ class Look:
         refresh = self.params["refresh"] and not module.check_mode
         if self.params["state"] == "absent":
             if refresh:
-                self._end_overtaken(self.names)
+                self._stir(self.names)
             self.roots = [going(name, self.apps.get(name)) for name in self.names]
         else:
             self._see(refresh)
@@ -198,17 +198,20 @@ class Look:
             sets = {name: self.argo.api.get(path(self.argo.namespace, name)) for name in names}
         if refresh:
             grown = [state.name for state in children(self.names, self.apps, sets)] if self.params["waves"] else []
-            for name in self._end_overtaken([*self.names, *grown]):
-                self.apps[name] = self.argo.refresh(name)
+            self._stir([*self.names, *grown])
         self.roots = [state_of(name, self.apps.get(name)) for name in self.names]
         self.grown = children(self.names, self.apps, sets) if self.params["waves"] else []
 
-    def _end_overtaken(self, names: list[str]) -> list[str]:
-        """End the syncs that nobody waits for any more; return the applications that there are."""
-        there = [name for name in names if name in self.apps]
-        for name in there:
-            self.argo.amend(APPLICATION, self.apps[name], lambda app: ENDED if overtaken(app) else None)
-        return there
+    def _stir(self, names: list[str]) -> None:
+        """End the syncs that nobody waits for any more, and have Argo CD compare anew. What went meanwhile is gone."""
+        for name in [name for name in names if name in self.apps]:
+            try:
+                self.argo.amend(APPLICATION, self.apps[name], lambda app: ENDED if overtaken(app) else None)
+                self.apps[name] = self.argo.refresh(name)
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                del self.apps[name]
 
     def _explain(self) -> None:
         explainer = Explainer(self.argo.api)

@@ -14,6 +14,8 @@ from ansible_collections.groundwork.kube.plugins.module_utils.argocd import (
     APPLICATION,
     APPLICATION_SET,
     REFRESH,
+    Argo,
+    Kind,
 )
 from tests.api.conftest import Api, ArgoCd, Play, wait_until
 
@@ -159,6 +161,21 @@ def test_a_sync_is_not_tried_again_before_its_application_is_deleted(
     argocd.client.delete(APPLICATION.path(argocd.namespace, "grafana"))
     look(call, "grafana", state=state, refresh=True)
     assert argocd.read(APPLICATION, "grafana")["status"]["operationState"]["phase"] == phase
+
+
+def test_what_goes_while_it_is_looked_at_is_gone(
+    argocd: ArgoCd, call: Call, plant: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant("eco2")
+    read = Argo.read
+
+    def read_before_it_goes(argo: Argo, kind: Kind) -> dict[str, Any]:
+        found = read(argo, kind)
+        argocd.client.delete(kind.path(argocd.namespace, "eco2"))
+        return found
+
+    monkeypatch.setattr(Argo, "read", read_before_it_goes)
+    assert look(call, state="absent", refresh=True)["healthy"]
 
 
 def test_in_check_mode_it_writes_nothing(argocd: ArgoCd, call: Call, plant: Callable[..., None]) -> None:
