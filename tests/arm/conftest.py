@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +17,23 @@ import pytest
 from ansible_collections.groundwork.kube.plugins.module_utils import arm
 from tests.arm.fake import CLIENT, SUBSCRIPTION, TENANT, FakeArm, fake_arm
 
+ROOT = Path(__file__).parents[2]
+
 Call = Callable[..., dict[str, Any]]
+Play = Callable[..., "Run"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a play printed, and its recap."""
+
+    code: int
+    printed: str
+
+    def count(self, what: str) -> int:
+        counts = re.findall(rf"{what}=(\d+)", self.printed)
+        assert counts, self.printed
+        return int(counts[-1])
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +74,32 @@ def declare(azure: FakeArm, run_module: Callable[..., dict[str, Any]]) -> Call:
         return run_module("arm_resource", {"resources": list(resources), **options}, check=check, diff=True)
 
     return declare
+
+
+@pytest.fixture
+def play(azure: FakeArm, tmp_path: Path) -> Play:
+    """Run a play on this machine, as a user would, with the login in the environment."""
+
+    def play(tasks: list[dict[str, Any]], *arguments: str, fails: bool = False, **variables: Any) -> Run:
+        playbook = tmp_path / "play.json"
+        hosts = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks, "vars": variables}
+        playbook.write_text(json.dumps([hosts]))
+        done = subprocess.run(
+            [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", *arguments, playbook],
+            env={
+                **os.environ,
+                "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
+                "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
+                "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
+                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+                "ANSIBLE_NOCOLOR": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert fails == (done.returncode != 0), done.stdout
+        return Run(done.returncode, done.stdout)
+
+    return play

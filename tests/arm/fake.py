@@ -245,7 +245,19 @@ class FakeArm:
             self._check_place(path)
             status = 200 if path in self.store else 201
             resource = self._keep(request.path, body)
+            self._forget_unlisted_subnets(path, resource)
             return self._operation(status, path, resource, "Creating" if status == 201 else "Updating")
+
+    def _forget_unlisted_subnets(self, path: str, resource: Json) -> None:
+        """A virtual network holds its subnets as a list, too: one that a PUT leaves out is gone."""
+        if resource["type"].lower() == "microsoft.network/virtualnetworks":
+            listed = {subnet["name"].lower() for subnet in resource["properties"].pop("subnets", None) or []}
+            for subnet in self._subnets(path):
+                if subnet.rpartition("/")[2] not in listed:
+                    del self.store[subnet]
+
+    def _subnets(self, path: str) -> list[str]:
+        return [key for key in self.store if key.rpartition("/")[0] == f"{path}/subnets"]
 
     def _delete(self, request: Request) -> Answer:
         path = request.path.lower()
@@ -299,7 +311,11 @@ class FakeArm:
             return resource
 
     def _shown(self, resource: Json) -> Json:
-        return {name: copy.deepcopy(value) for name, value in resource.items() if not name.startswith("_")}
+        shown = {name: copy.deepcopy(value) for name, value in resource.items() if not name.startswith("_")}
+        subnets = [self._shown(self.store[key]) for key in self._subnets(resource["id"].lower())]
+        if subnets:
+            shown["properties"]["subnets"] = subnets
+        return shown
 
     # --- operations ---
 

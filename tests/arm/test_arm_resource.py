@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,10 +11,9 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils import arm
-from tests.arm.conftest import Call, environment
+from tests.arm.conftest import Call, Play
 from tests.arm.fake import SUBSCRIPTION, Answer, FakeArm, Refusal
 
-ROOT = Path(__file__).parents[2]
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/network"
 NETWORK = f"{GROUP}/providers/Microsoft.Network"
 HUB = f"{NETWORK}/virtualNetworks/hub"
@@ -100,11 +96,11 @@ def test_drift_is_told_by_its_path_and_mended_and_what_nobody_declared_stays(azu
 
 def test_what_the_service_keeps_is_not_sent_back(azure: FakeArm, declare: Call) -> None:
     azure.plant(GROUP)
-    azure.plant(HUB, location="koreacentral", properties={"subnets": [{"name": "a", "etag": "x"}]})
+    azure.plant(HUB, location="koreacentral", properties={"rules": [{"name": "a", "etag": "x"}]})
     declare(hub())
     sent = next(request.body for request in azure.log if request.method == "PUT")
     assert set(sent) == {"location", "properties"}
-    assert sent["properties"]["subnets"] == [{"name": "a"}]
+    assert sent["properties"]["rules"] == [{"name": "a"}]
     assert "provisioningState" not in sent["properties"]
 
 
@@ -357,12 +353,12 @@ def test_ids_and_names_have_no_case_and_a_location_no_spaces(azure: FakeArm, dec
         HUB,
         location="koreacentral",
         identity={"userAssignedIdentities": {identity.lower(): {"clientId": "x"}}},
-        properties={"subnets": [{"name": "Firewall", "id": HUB.upper() + "/SUBNETS/FIREWALL"}], "ADMIN": "a"},
+        properties={"rules": [{"name": "Firewall", "id": HUB.upper() + "/RULES/FIREWALL"}], "ADMIN": "a"},
     )
     body = {
         "location": "Korea Central",
         "identity": {"userAssignedIdentities": {identity: {}}},
-        "properties": {"subnets": [{"name": "firewall", "id": f"{HUB}/subnets/firewall"}], "admin": "a"},
+        "properties": {"rules": [{"name": "firewall", "id": f"{HUB}/rules/firewall"}], "admin": "a"},
     }
     assert not declare(network("virtualNetworks", "hub", body))["changed"]
 
@@ -440,36 +436,20 @@ class TestSecrets:
         assert "Weak: The password" in result["msg"]
         assert not self.is_told(str(result) + json.dumps(result))
 
-    def test_a_play_at_every_verbosity_shows_neither_it_nor_the_login(self, azure: FakeArm, tmp_path: Path) -> None:
+    def test_a_play_at_every_verbosity_shows_neither_it_nor_the_login(
+        self, azure: FakeArm, play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         azure.plant(GROUP)
         secret = tmp_path / "secret"
         secret.write_text(azure.trusted_secret)
-        read = "{{ lookup('file', file) }}"
+        monkeypatch.delenv("AZURE_SECRET")
+        read = f"{{{{ lookup('file', '{secret}') }}}}"
         server = self.server() | {"secret_body": {"properties": {"password": read}}}
-        task = {"groundwork.kube.arm_resource": {"secret": read, "resources": [server]}}
-        play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars": {"file": str(secret)}}
-        playbook = tmp_path / "play.json"
-        playbook.write_text(json.dumps([{**play, "tasks": [task]}]))
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("ansible-playbook")), "-vvvvv", "--diff", "-i", "localhost,", playbook],
-            env={
-                **os.environ,
-                **environment(azure),
-                "AZURE_SECRET": "",
-                "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-                "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
-                "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
-                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-                "ANSIBLE_NOCOLOR": "1",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert "verb: create" in done.stdout
-        assert azure.trusted_secret not in done.stdout + done.stderr
-        assert not any(token in done.stdout + done.stderr for token in azure.tokens)
+        run = play([{"groundwork.kube.arm_resource": {"secret": read, "resources": [server]}}], "-vvvvv", "--diff")
+        assert "verb: create" in run.printed
+        assert azure.resource(HUB)["properties"]["password"] == azure.trusted_secret
+        assert azure.trusted_secret not in run.printed
+        assert not any(token in run.printed for token in azure.tokens)
 
 
 class TestActions:

@@ -1,0 +1,251 @@
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A hub and its spokes in Azure: the plan, what is wrong with it, and the resources that it is made of."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
+from typing import Any, Union
+
+Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+NETWORK_API = "2024-05-01"
+DNS_API = "2024-06-01"
+GROUPS_API = "2022-09-01"
+
+# Azure takes no smaller subnet; some of its services want more.
+_SMALLEST = 29
+_SMALLEST_OF = {
+    "AzureFirewallSubnet": 26,
+    "AzureFirewallManagementSubnet": 26,
+    "AzureBastionSubnet": 26,
+    "GatewaySubnet": 27,
+}
+
+
+class NetworkPlanError(ValueError):
+    """What is wrong with a plan, all of it, each with what would be right."""
+
+
+def resources(network: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the network is made of, as arm_resource takes it."""
+    check(network)
+    return [
+        {
+            "type": "Microsoft.Resources/resourceGroups",
+            "name": network["resource_group"],
+            "api_version": GROUPS_API,
+            "body": _placed(network),
+        },
+        *own_resources(network),
+    ]
+
+
+def own_resources(network: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those within the resource group, in which others may have something, too."""
+    check(network)
+    return [
+        *(_route_table(network, table) for table in network["route_tables"]),
+        *(_virtual_network(network, each) for each in network["virtual_networks"]),
+        *(_subnet(network, each, subnet) for each in network["virtual_networks"] for subnet in _list(each, "subnets")),
+        *_peerings(network),
+        *_private_dns(network),
+    ]
+
+
+def name_servers(network: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Who answers names in each virtual network, which is said once they do."""
+    check(network)
+    servers = {"properties": {"dhcpOptions": {"dnsServers": network["dns_servers"]}}}
+    return [_within(network, "virtualNetworks", each["name"], servers) for each in network["virtual_networks"]]
+
+
+def check(network: Mapping[str, Any]) -> None:
+    problems = list(_problems(network))
+    if problems:
+        raise NetworkPlanError("; ".join(problems))
+
+
+# --- what is wrong ----------------------------------------------------------------------------------------------------
+
+
+def _problems(network: Mapping[str, Any]) -> Iterator[str]:
+    if not network["subscription_id"]:
+        yield "azure_network_subscription_id: is empty; set it, or AZURE_SUBSCRIPTION_ID"
+    prefixes: dict[str, list[Network]] = {}
+    for each in network["virtual_networks"]:
+        found = [*_networks(f"{each['name']}: address_prefixes", each["address_prefixes"])]
+        yield from (problem for problem in found if isinstance(problem, str))
+        prefixes[each["name"]] = [prefix for prefix in found if not isinstance(prefix, str)]
+        yield from _subnet_problems(each, prefixes[each["name"]], {table["name"] for table in network["route_tables"]})
+    yield from _unknown("azure_network_hub", network["hub"], prefixes)
+    for (one, its), (other, others) in combinations(prefixes.items(), 2):
+        for overlap in _overlaps(its, others):
+            yield f"{one} and {other}: {overlap}; networks that are peered share no address"
+    for name, text in network["reserved_prefixes"].items():
+        for reserved in _networks(f"azure_network_reserved_prefixes: {name}", [text]):
+            if isinstance(reserved, str):
+                yield reserved
+                continue
+            for one, its in prefixes.items():
+                for overlap in _overlaps([reserved], its):
+                    yield f"{name} and {one}: {overlap}; what it says within a cluster would never get to the network"
+    for table in network["route_tables"]:
+        for route in _list(table, "routes"):
+            yield from (
+                problem
+                for problem in _networks(f"{table['name']}: {route['name']}: prefix", [route["prefix"]])
+                if isinstance(problem, str)
+            )
+            yield from _address_problems(f"{table['name']}: {route['name']}: next_hop", [route["next_hop"]])
+    yield from _address_problems("azure_network_dns_servers", network["dns_servers"])
+
+
+def _subnet_problems(network: Mapping[str, Any], prefixes: list[Network], tables: set[str]) -> Iterator[str]:
+    found: dict[str, list[Network]] = {}
+    for subnet in _list(network, "subnets"):
+        where = f"{network['name']}: {subnet['name']}"
+        for prefix in _networks(f"{where}: prefix", [subnet["prefix"]]):
+            if isinstance(prefix, str):
+                yield prefix
+                continue
+            found[subnet["name"]] = [prefix]
+            smallest = _SMALLEST_OF.get(subnet["name"], _SMALLEST)
+            if prefix.version == 4 and prefix.prefixlen > smallest:
+                yield f"{where}: {prefix} is too small; Azure wants a /{smallest} at least"
+            if prefixes and not any(_is_within(prefix, each) for each in prefixes):
+                yield f"{where}: {prefix} is not within {', '.join(map(str, prefixes))}"
+        if subnet.get("route_table"):
+            yield from _unknown(f"{where}: route_table", subnet["route_table"], tables)
+    for (one, its), (other, others) in combinations(found.items(), 2):
+        for overlap in _overlaps(its, others):
+            yield f"{network['name']}: {one} and {other}: {overlap}"
+
+
+def _networks(where: str, texts: Iterable[str]) -> Iterator[Network | str]:
+    """Each text's network, or what is wrong with it."""
+    for text in texts:
+        try:
+            yield ipaddress.ip_network(text)
+        except ValueError:
+            try:
+                meant = ipaddress.ip_network(text, strict=False)
+                yield f"{where}: {text} is an address within {meant}; write {meant}"
+            except ValueError:
+                yield f"{where}: {text!r} is no network; write it as 10.0.0.0/16"
+
+
+def _address_problems(where: str, texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            yield f"{where}: {text!r} is no address"
+
+
+def _overlaps(some: list[Network], others: list[Network]) -> Iterator[str]:
+    for one in some:
+        for other in others:
+            if one.version == other.version and one.overlaps(other):
+                yield f"{one} and {other} overlap"
+
+
+def _is_within(inner: Network, outer: Network) -> bool:
+    return inner.version == outer.version and inner.overlaps(outer) and inner.prefixlen >= outer.prefixlen
+
+
+def _list(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """What a role's specification calls optional is not there when nobody has said it."""
+    return holder.get(name) or []
+
+
+def _unknown(where: str, name: str, known: Iterable[str]) -> Iterator[str]:
+    names = list(known)
+    if name not in names:
+        nearest = difflib.get_close_matches(name, names, n=1)
+        yield f"{where}: there is no {name}" + (f"; did you mean {nearest[0]}?" if nearest else "")
+
+
+# --- what it is made of -----------------------------------------------------------------------------------------------
+
+
+def _placed(network: Mapping[str, Any], location: str = "", **properties: Any) -> dict[str, Any]:
+    body = {"location": location or network["location"], "tags": network["tags"]}
+    return {**body, "properties": properties} if properties else body
+
+
+def _within(network: Mapping[str, Any], kind: str, name: str, body: dict[str, Any], **more: Any) -> dict[str, Any]:
+    where = {"type": f"Microsoft.Network/{kind}", "name": name, "resource_group": network["resource_group"]}
+    return {**where, "api_version": NETWORK_API, "body": body, **more}
+
+
+def _id(network: Mapping[str, Any], kind: str, name: str) -> dict[str, str]:
+    group = f"/subscriptions/{network['subscription_id']}/resourceGroups/{network['resource_group']}"
+    return {"id": f"{group}/providers/Microsoft.Network/{kind}/{name}"}
+
+
+def _route_table(network: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    routes = [
+        {
+            "name": route["name"],
+            "properties": {
+                "addressPrefix": route["prefix"],
+                "nextHopType": "VirtualAppliance",
+                "nextHopIpAddress": route["next_hop"],
+            },
+        }
+        for route in _list(table, "routes")
+    ]
+    # What a gateway learns would lead past the appliance.
+    return _within(
+        network, "routeTables", table["name"], _placed(network, disableBgpRoutePropagation=True, routes=routes)
+    )
+
+
+def _virtual_network(network: Mapping[str, Any], each: Mapping[str, Any]) -> dict[str, Any]:
+    body = _placed(network, addressSpace={"addressPrefixes": each["address_prefixes"]})
+    return _within(
+        network, "virtualNetworks", each["name"], body, any_order=["properties.addressSpace.addressPrefixes"]
+    )
+
+
+def _subnet(network: Mapping[str, Any], outer: Mapping[str, Any], subnet: Mapping[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = {"addressPrefix": subnet["prefix"]}
+    if subnet.get("route_table"):
+        properties["routeTable"] = _id(network, "routeTables", subnet["route_table"])
+    if subnet.get("delegation"):
+        service = subnet["delegation"]
+        properties["delegations"] = [{"name": service.split("/")[-1], "properties": {"serviceName": service}}]
+    if subnet.get("private_endpoint_policies"):
+        properties["privateEndpointNetworkPolicies"] = subnet["private_endpoint_policies"]
+    return _within(network, "virtualNetworks/subnets", f"{outer['name']}/{subnet['name']}", {"properties": properties})
+
+
+def _peerings(network: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each spoke with the hub, and the hub with it: one way alone connects nothing."""
+    spokes = [each["name"] for each in network["virtual_networks"] if each["name"] != network["hub"]]
+    for one, other in [way for spoke in spokes for way in ((network["hub"], spoke), (spoke, network["hub"]))]:
+        properties = {
+            "remoteVirtualNetwork": _id(network, "virtualNetworks", other),
+            "allowVirtualNetworkAccess": True,
+            # What an appliance in the hub passes on comes from elsewhere.
+            "allowForwardedTraffic": True,
+        }
+        name = f"{one}/to-{other}"
+        yield _within(network, "virtualNetworks/virtualNetworkPeerings", name, {"properties": properties})
+
+
+def _private_dns(network: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Zones that the hub's name server is asked for, and so the hub has to see."""
+    linked = {"virtualNetwork": _id(network, "virtualNetworks", network["hub"]), "registrationEnabled": False}
+    for zone in network["private_dns_zones"]:
+        body, link = _placed(network, "global"), _placed(network, "global", **linked)
+        yield {**_within(network, "privateDnsZones", zone, body), "api_version": DNS_API}
+        yield {
+            **_within(network, "privateDnsZones/virtualNetworkLinks", f"{zone}/{network['hub']}", link),
+            "api_version": DNS_API,
+        }
