@@ -49,6 +49,7 @@ class Told:
     """Which properties are not to be compared as they stand. Paths are in lower case, as ARM's names have no case."""
 
     write_only: frozenset[str] = frozenset()
+    initial: frozenset[str] = frozenset()
     any_order: frozenset[str] = frozenset()
     partial: frozenset[str] = frozenset()
     secret: frozenset[str] = frozenset()
@@ -195,7 +196,7 @@ def _resource(entry: Mapping[str, Any], subscription: str) -> Resource:
     body: Body = merge(secret, entry["body"] or {}, Told(partial=frozenset(_paths(secret))))
     known = set(_paths(body))
     told = {}
-    for option in ("write_only", "any_order", "partial"):
+    for option in ("write_only", "initial", "any_order", "partial"):
         told[option] = frozenset(path.lower() for path in entry[option])
         for path in entry[option]:
             if path.lower() not in known:
@@ -275,6 +276,7 @@ def plan(resource: Resource, observed: Body | None) -> Change | None:
     if observed is None:
         body = merge(wanted, {})
         return Change(resource, "create", "PUT", body, after=body)
+    wanted = _without(wanted, resource.told.initial)
     comparable = _comparable(wanted, observed, resource.told)
     half_made = list(_half_made(observed))
     found = [*half_made, *differences(comparable, observed, resource.told)]
@@ -298,7 +300,8 @@ def what_is_left(resource: Resource, observed: Body | None) -> list[Difference]:
     """What a resource still lacks once it was made what it is to be."""
     if resource.action or not resource.present:
         return []
-    return list(differences(_comparable(resource.body, observed, resource.told), observed or {}, resource.told))
+    wanted = _without(resource.body, resource.told.initial)
+    return list(differences(_comparable(wanted, observed, resource.told), observed or {}, resource.told))
 
 
 def expected(resource: Resource, observed: Body | None) -> Body | None:
@@ -306,7 +309,8 @@ def expected(resource: Resource, observed: Body | None) -> Body | None:
     if resource.action or not resource.present:
         return observed if resource.action else None
     identity = {"id": resource.id, "name": resource.name.rpartition("/")[2], "type": resource.type}
-    return {**identity, **merge(resource.body, observed or {}, resource.told)}
+    wanted = resource.body if observed is None else _without(resource.body, resource.told.initial)
+    return {**identity, **merge(wanted, observed or {}, resource.told)}
 
 
 def differences(
@@ -373,6 +377,15 @@ def _half_made(observed: Body) -> Iterator[Difference]:
     state = (observed.get("properties") or {}).get("provisioningState")
     if str(state).lower() in _HALF_MADE:
         yield Difference("properties.provisioningState", state, "Succeeded")
+
+
+def _without(body: Any, paths: frozenset[str], path: str = "") -> Any:
+    if isinstance(body, dict):
+        within = {name: _join(path, name) for name in body}
+        return {name: _without(body[name], paths, within[name]) for name in body if within[name] not in paths}
+    if isinstance(body, list):
+        return [_without(item, paths, path) for item in body]
+    return body
 
 
 def _comparable(desired: Any, observed: Any, told: Told, path: str = "") -> Any:

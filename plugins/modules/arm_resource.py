@@ -72,6 +72,13 @@ options:
         type: list
         elements: str
         default: []
+      initial:
+        description:
+          - Properties of the body that are said when the resource is made and then are others' business, as paths, such
+            as the number of machines that an autoscaler keeps.
+        type: list
+        elements: str
+        default: []
       any_order:
         description: Lists of the body whose order means nothing, as paths.
         type: list
@@ -385,6 +392,7 @@ def main() -> None:
                     "body": {"type": "dict", "default": {}},
                     "secret_body": {"type": "dict", "default": {}, "no_log": True},
                     "write_only": {"type": "list", "elements": "str", "default": []},
+                    "initial": {"type": "list", "elements": "str", "default": []},
                     "any_order": {"type": "list", "elements": "str", "default": []},
                     "partial": {"type": "list", "elements": "str", "default": []},
                     "update": {"type": "str", "choices": ["patch", "put"], "default": "put"},

@@ -379,6 +379,20 @@ def test_a_write_only_property_is_sent_and_not_compared(azure: FakeArm, declare:
     assert "warnings" not in result
 
 
+def test_an_initial_property_is_said_once_and_then_left_alone(azure: FakeArm, declare: Call) -> None:
+    azure.plant(GROUP)
+    body = {"properties": {"size": 1, "pools": [{"name": "a", "count": 3}]}}
+    wanted = network("virtualNetworks", "hub", body, initial=["properties.pools.count"])
+    declare(wanted)
+    assert azure.resource(HUB)["properties"]["pools"] == [{"name": "a", "count": 3}]
+    azure.resource(HUB)["properties"]["pools"][0]["count"] = 7
+    assert not declare(wanted)["changed"]
+    wanted["body"]["properties"]["size"] = 2
+    assert declare(wanted, check=True)["resources"]["hub"]["properties"]["pools"] == [{"name": "a", "count": 7}]
+    assert declare(wanted)["changes"][0]["differences"] == ["properties.size: 1 -> 2"]
+    assert azure.resource(HUB)["properties"]["pools"] == [{"name": "a", "count": 7}]
+
+
 def test_what_azure_took_and_does_not_give_back_is_pointed_out(azure: FakeArm, declare: Call) -> None:
     azure.plant(GROUP)
     azure.never_returned = {"createMode"}

@@ -35,7 +35,15 @@ PLAN: dict[str, Any] = {
     "tags": {"system": "agui"},
 }  # fmt: skip
 
-DEFAULTS = {"state": "present", "secret_body": {}, "write_only": [], "any_order": [], "partial": [], "update": "put"}
+DEFAULTS = {
+    "state": "present",
+    "secret_body": {},
+    "write_only": [],
+    "initial": [],
+    "any_order": [],
+    "partial": [],
+    "update": "put",
+}
 OPTIONAL = dict.fromkeys(("key", "scope", "resource_group", "action", "unless"))
 
 
@@ -111,7 +119,7 @@ def test_each_part_holds_what_it_says() -> None:
             "hub: a: 10.0.0.0/8 is not within 10.100.0.0/16",
         ),
         (
-            {"in_hub": {"subnets": [{"name": n, "prefix": f"10.100.0.0/{size}"} for n, size in (("a", 28), ("b", 24))]}},
+            {"in_hub": {"subnets": [{"name": n, "prefix": f"10.100.0.0/{s}"} for n, s in (("a", 28), ("b", 24))]}},
             "hub: a and b: 10.100.0.0/28 and 10.100.0.0/24 overlap",
         ),
         ({"route_tables": []}, "spoke: aks: route_table: there is no egress"),
