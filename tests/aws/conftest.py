@@ -45,7 +45,7 @@ LISTS = (
     ("acm", "list_certificates", "CertificateSummaryList", "CertificateArn"),
     ("ssm", "describe_parameters", "Parameters", "Name"),
 )
-GONE = {"deleted", "terminated"}
+GONE = ("deleted", "terminated")
 
 
 class Account:
