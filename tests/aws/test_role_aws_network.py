@@ -1,0 +1,108 @@
+"""The network of a cluster, from an empty account and back to one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.aws.conftest import Account, Play, Run, tags
+
+ZONES = [
+    {"zone": "ap-northeast-2a", "private": "10.0.1.0/24", "public": "10.0.101.0/24"},
+    {"zone": "ap-northeast-2c", "private": "10.0.2.0/24", "public": "10.0.102.0/24"},
+]
+OFFICE = "198.51.100.0/24"
+VARIABLES: dict[str, Any] = {
+    "aws_network_zones": ZONES,
+    "aws_network_ssh_cidrs": [OFFICE],
+    "aws_network_extra_ports": [{"port": 9100, "why": "node-exporter"}],
+}
+
+
+@pytest.fixture
+def role(play: Play, cluster_play: Any) -> Any:
+    def run(*arguments: str, part: str = "main", **variables: Any) -> Run:
+        return play(*cluster_play("aws_network", part), *arguments, **{**VARIABLES, **variables})
+
+    return run
+
+
+def groups(aws: Account) -> dict[str, dict[str, Any]]:
+    return {group["GroupName"]: group for group in aws.client("ec2").describe_security_groups()["SecurityGroups"]}
+
+
+def way_out(aws: Account, name: str) -> str:
+    (table,) = [
+        table for table in aws.client("ec2").describe_route_tables()["RouteTables"] if tags(table).get("Name") == name
+    ]
+    (route,) = [route for route in table["Routes"] if route["DestinationCidrBlock"] == "0.0.0.0/0"]
+    return route.get("NatGatewayId") or route["GatewayId"]
+
+
+def test_a_network_is_made_once_and_taken_away_whole(role: Any, aws: Account) -> None:
+    before = aws.contents()
+
+    told = role("--check")
+    assert (told.returncode, aws.contents()) == (0, before), told.failures
+    made = role()
+    assert made.returncode == 0, made.failures
+    assert told.changed == made.changed
+
+    ports = groups(aws)["eco2-node-ports"]["GroupId"]
+    controllers_own = {
+        "IpProtocol": "tcp",
+        "FromPort": 31000,
+        "ToPort": 31000,
+        "IpRanges": [{"CidrIp": "10.0.101.0/24"}],
+    }
+    aws.client("ec2").authorize_security_group_ingress(GroupId=ports, IpPermissions=[controllers_own])
+    again = role()
+    assert (again.returncode, again.changed) == (0, []), again.failures
+    assert 31000 in {rule["FromPort"] for rule in groups(aws)["eco2-node-ports"]["IpPermissions"]}
+
+    assert role(part="remove").returncode == 0
+    assert aws.contents() == before
+    gone = role(part="remove")
+    assert (gone.returncode, gone.changed) == (0, [])
+
+
+def test_what_controllers_and_machines_look_for_is_there(role: Any, aws: Account) -> None:
+    assert role().returncode == 0
+
+    subnets = {tags(subnet).get("Name"): subnet for subnet in aws.client("ec2").describe_subnets()["Subnets"]}
+    private = subnets["eco2-private-ap-northeast-2c"]
+    assert (private["CidrBlock"], private["AvailabilityZone"]) == ("10.0.2.0/24", "ap-northeast-2c")
+    assert tags(private)["kubernetes.io/role/internal-elb"] == "1"
+    assert tags(private)["kubernetes.io/cluster/eco2"] == "owned"
+    assert tags(subnets["eco2-public-ap-northeast-2a"])["kubernetes.io/role/elb"] == "1"
+    # One tagged group on each node: controllers refuse two.
+    assert [name for name, group in groups(aws).items() if "kubernetes.io/cluster/eco2" in tags(group)] == [
+        "eco2-node-ports"
+    ]
+
+    assert way_out(aws, "eco2-public").startswith("igw-")
+    assert way_out(aws, "eco2-private-ap-northeast-2a").startswith("nat-")
+    assert way_out(aws, "eco2-private-ap-northeast-2a") == way_out(aws, "eco2-private-ap-northeast-2c")
+
+    from_addresses = {
+        name: {(rule["FromPort"], block["CidrIp"]) for rule in group["IpPermissions"] for block in rule["IpRanges"]}
+        for name, group in groups(aws).items()
+        if name.startswith("eco2-")
+    }
+    assert from_addresses == {
+        "eco2-control-plane": set(),
+        "eco2-node": set(),
+        "eco2-node-ports": set(),
+        "eco2-bastion": {(22, OFFICE)},
+        "eco2-load-balancer": {(80, "0.0.0.0/0"), (443, "0.0.0.0/0")},
+    }
+    exporters = [rule for rule in groups(aws)["eco2-node"]["IpPermissions"] if rule["FromPort"] == 9100]
+    assert len(exporters[0]["UserIdGroupPairs"]) == 2
+
+    # Each zone its own way out, and another encapsulation: its ports come, and the others go.
+    assert role(aws_network_nat_per_zone=True, calico_encapsulation="None").returncode == 0
+    assert way_out(aws, "eco2-private-ap-northeast-2a") != way_out(aws, "eco2-private-ap-northeast-2c")
+    opened = {rule.get("FromPort") for rule in groups(aws)["eco2-node"]["IpPermissions"]}
+    assert 179 in opened
+    assert 4789 not in opened
