@@ -13,6 +13,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan impor
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem, nearest
 
 CHOICES = ("none", "provider_id", "aws_ccm")
+STORAGE = ("none", "ebs_csi")
 PROVIDER_ID = "kubeadm_provider_id"
 
 _ANY = re.compile(r"[a-z][a-z0-9+.-]*://\S+")
@@ -20,12 +21,20 @@ _AWS = re.compile(r"aws:///[a-z0-9-]+/i-[0-9a-f]+")
 
 
 def problems(inventory: Inventory) -> Iterator[Problem]:
+    for variable, choices in (("groundwork_cloud", CHOICES), ("groundwork_storage", STORAGE)):
+        found = inventory.shared(variable)
+        if found not in choices:
+            meant = nearest(found, choices)
+            remedy = f"write {meant}" if meant else f"choose one of {', '.join(choices)}"
+            yield inventory.says(variable, f"{found!r} is not known", remedy)
+            return
     cloud = inventory.shared("groundwork_cloud")
-    if cloud not in CHOICES:
-        meant = nearest(cloud, CHOICES)
-        remedy = f"write {meant}" if meant else f"choose one of {', '.join(CHOICES)}"
-        yield inventory.says("groundwork_cloud", f"{cloud!r} is not known", remedy)
-        return
+    if inventory.shared("groundwork_storage") == "ebs_csi" and cloud == "none":
+        yield inventory.says(
+            "groundwork_storage",
+            "is ebs_csi, and groundwork_cloud none, so that AWS is asked to attach volumes to Nodes it does not know",
+            "set groundwork_cloud: provider_id, or aws_ccm",
+        )
     owners: dict[str, str] = {}
     for host in inventory.nodes:
         kubelet = inventory.own(host, "kubeadm_kubelet_configuration")

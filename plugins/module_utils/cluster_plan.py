@@ -26,6 +26,7 @@ SHARED: dict[str, Any] = {
     "groundwork_cluster_name": "kubernetes",
     "groundwork_cni": "calico",
     "groundwork_cloud": "none",
+    "groundwork_storage": "none",
     "groundwork_api_host": None,
     "groundwork_aws_region": None,
     "kubeadm_version": None,
@@ -88,6 +89,7 @@ GROUNDWORK_VARIABLES = {
         "controller manager, too; that takes those rights, removes such Nodes, and keeps pods off a new one until its "
         "machine is found."
     ),
+    "groundwork_storage": "C(ebs_csi), or C(none) where volumes are somebody else's, a platform's in Git mostly.",
     "groundwork_gitops": "C(argocd), or C(none) for a cluster on which nothing is to grow from Git.",
     "groundwork_aws_region": "The region of AWS that the machines are in, or are to be made in.",
     "groundwork_api_host": "The control plane on which modules talk to the API; the first of them otherwise.",
@@ -229,6 +231,7 @@ def plan(inventory: Inventory, phases: Sequence[Mapping[str, Any]]) -> dict[str,
             "name": inventory.shared("groundwork_cluster_name"),
             "cni": inventory.shared("groundwork_cni"),
             "cloud": inventory.shared("groundwork_cloud"),
+            "storage": inventory.shared("groundwork_storage"),
             "gitops": inventory.shared("groundwork_gitops"),
             "encapsulation": inventory.shared("calico_encapsulation") if inventory.has_calico else "",
             "endpoint": inventory.endpoint,

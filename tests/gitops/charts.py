@@ -1,4 +1,4 @@
-"""Fetch Argo CD's chart and all that the catalogue pins: `python -m tests.gitops.charts DIRECTORY`."""
+"""Fetch the charts of roles and all that the catalogue pins: `python -m tests.gitops.charts DIRECTORY`."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from lab.api import binary
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDONS = ROOT / "gitops/addons"
-ARGOCD = ROOT / "roles/argocd/defaults/main.yml"
+ROLES = ("argocd", "ebs_csi")
 
 
 def commands(directory: Path) -> Iterator[list[str]]:
     """What fetches that which is not there yet."""
-    argocd = yaml.safe_load(ARGOCD.read_text())
-    name, repository, version = (argocd[f"argocd_chart{part}"] for part in ("", "_repository", "_version"))
-    if not (directory / f"{name}-{version}.tgz").exists():
-        yield pull([name, "--repo", repository], version, directory)
+    for role in ROLES:
+        defaults = yaml.safe_load((ROOT / f"roles/{role}/defaults/main.yml").read_text())
+        name, repository, version = (defaults[f"{role}_chart{part}"] for part in ("", "_repository", "_version"))
+        if not (directory / f"{name}-{version}.tgz").exists():
+            yield pull([name, "--repo", repository], version, directory)
     for place in sorted(ADDONS.glob("*/addon.yaml")):
         addon = yaml.safe_load(place.read_text())
         if chart := addon.get("chart"):

@@ -48,6 +48,7 @@ def test_an_inventory_that_says_nothing_more_gets_the_defaults() -> None:
         "name": "kubernetes",
         "cni": "calico",
         "cloud": "none",
+        "storage": "none",
         "gitops": "argocd",
         "encapsulation": "VXLAN",
         "endpoint": "api.kubernetes.internal:6443",
