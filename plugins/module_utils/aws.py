@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -26,11 +27,25 @@ except ImportError:
         """Likewise."""
 
 
-# What may come of a call, an answer that is an error included.
-ERRORS: tuple[type[Exception], ...] = (BotoCoreError, ClientError)
-
 # The states of an instance that is still somebody's.
 LIVING = ("pending", "running", "stopping", "stopped")
+
+
+class AwsError(Exception):
+    """What came of a call instead of an answer, an answer that is an error included."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.code: str = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Around calls: botocore's errors are AwsErrors, whether botocore is there or not."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise AwsError(error) from error
 
 
 def clients(module: AnsibleModule) -> Any:

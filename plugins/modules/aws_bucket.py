@@ -49,8 +49,10 @@ options:
 attributes:
   check_mode:
     support: full
+    description: Tells each part that would be changed.
   diff_mode:
     support: full
+    description: Shows each part before and after.
 """
 
 EXAMPLES = r"""
@@ -76,7 +78,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.groundwork.kube.plugins.module_utils.aws import ERRORS, clients
+from ansible_collections.groundwork.kube.plugins.module_utils.aws import AwsError, answering, clients
 
 RULE = "groundwork"
 # An upload that was broken off is paid for until somebody deletes it.
@@ -217,9 +219,10 @@ class Bucket:
 
     def _read(self, call: Callable[..., Any]) -> Any:
         try:
-            return call(Bucket=self._name)
-        except ERRORS as error:
-            if getattr(error, "response", {}).get("Error", {}).get("Code") in NOT_THERE:
+            with answering():
+                return call(Bucket=self._name)
+        except AwsError as error:
+            if error.code in NOT_THERE:
                 return None
             raise
 
@@ -237,6 +240,27 @@ class Bucket:
 def _plain_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
     """A rule for everything, which AWS writes in more ways than one."""
     return {key: value for key, value in rule.items() if key not in ("Filter", "Prefix")}
+
+
+def _creation(module: AnsibleModule) -> dict[str, Any]:
+    bucket, wanted = Bucket(clients(module), module.params["name"]), desired(module.params)
+    observed = bucket.observe()
+    parts = changes(wanted, observed)
+    if not module.check_mode:
+        for part in parts:
+            if part == "bucket":
+                bucket.create()
+            else:
+                bucket.change(part, wanted[part])
+    return {"changes": parts, "diff": _diff(wanted, observed, parts)}
+
+
+def _deletion(module: AnsibleModule) -> dict[str, Any]:
+    bucket = Bucket(clients(module), module.params["name"])
+    is_there = bucket.observe() is not None
+    if is_there and not module.check_mode:
+        bucket.delete(module.params["force"])
+    return {"changes": ["bucket"] if is_there else []}
 
 
 def _diff(wanted: Mapping[str, Any], observed: Mapping[str, Any] | None, parts: list[str]) -> dict[str, Any]:
@@ -257,26 +281,12 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    params = module.params
     try:
-        bucket = Bucket(clients(module), params["name"])
-        observed = bucket.observe()
-        if params["state"] == "absent":
-            parts = ["bucket"] if observed is not None else []
-            if parts and not module.check_mode:
-                bucket.delete(params["force"])
-            module.exit_json(changed=bool(parts), changes=parts)
-        wanted = desired(params)
-        parts = changes(wanted, observed)
-        if not module.check_mode:
-            for part in parts:
-                if part == "bucket":
-                    bucket.create()
-                else:
-                    bucket.change(part, wanted[part])
-    except ERRORS as error:
-        module.fail_json(msg=f"AWS refused the bucket {params['name']}: {error}")
-    module.exit_json(changed=bool(parts), changes=parts, diff=_diff(wanted, observed, parts))
+        with answering():
+            result = _deletion(module) if module.params["state"] == "absent" else _creation(module)
+    except AwsError as error:
+        module.fail_json(msg=f"AWS refused the bucket {module.params['name']}: {error}")
+    module.exit_json(changed=bool(result["changes"]), **result)
 
 
 if __name__ == "__main__":

@@ -80,8 +80,9 @@ from typing import Any, TypeVar
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
-    ERRORS,
     LIVING,
+    AwsError,
+    answering,
     clients,
     filters,
     listed,
@@ -175,8 +176,9 @@ class Account:
 
     def _ask(self, question: str, answer: Callable[[], _Answer]) -> _Answer | None:
         try:
-            return answer()
-        except ERRORS as error:
+            with answering():
+                return answer()
+        except AwsError as error:
             self.unanswered.append(f"AWS did not say {question}, so that nothing is known of it beforehand: {error}")
             return None
 
@@ -222,9 +224,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        account = Account(clients(module), module.params["cluster"])
-        observed = account.observe(module.params["instances"])
-    except ERRORS as error:
+        with answering():
+            account = Account(clients(module), module.params["cluster"])
+            observed = account.observe(module.params["instances"])
+    except AwsError as error:
         module.fail_json(msg=f"AWS cannot be asked for room: {error}")
     for warning in observed.unanswered:
         module.warn(warning)
