@@ -320,8 +320,7 @@ def differences(
     if isinstance(desired, dict) and isinstance(observed, dict):
         for name, value in desired.items():
             there = observed.get(_spelling(name, observed), ABSENT)
-            # Nothing in particular is wanted within, unless being there is all that is wanted.
-            if (there is ABSENT or there is None) and value in ({}, []) and not _is_id(name):
+            if (there is ABSENT or there is None) and _wants_nothing(name, value):
                 continue
             yield from differences(value, there, told, _join(path, name), f"{shown}.{name}" if shown else name)
     elif isinstance(desired, list) and isinstance(observed, list):
@@ -484,6 +483,15 @@ def _same(desired: Any, observed: Any, path: str) -> bool:
         if _is_id(desired):
             return desired.lower().rstrip("/") == observed.lower().rstrip("/")
     return bool(desired == observed)
+
+
+def _wants_nothing(name: str, value: Any) -> bool:
+    """Whether a property that is not there is as it is to be. Of an identity, being there is all that is wanted."""
+    if name == "enabled":
+        return value is False
+    if isinstance(value, dict):
+        return not _is_id(name) and all(_wants_nothing(*within) for within in value.items())
+    return bool(value == [])
 
 
 def _squeezed(location: str) -> str:

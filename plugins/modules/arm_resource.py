@@ -139,12 +139,12 @@ EXAMPLES = r"""
     resources:
       - type: Microsoft.Resources/resourceGroups
         name: network
-        api_version: 2022-09-01
+        api_version: "2022-09-01"
         body: {location: koreacentral}
       - type: Microsoft.Network/virtualNetworks
         name: hub
         resource_group: network
-        api_version: 2024-05-01
+        api_version: "2024-05-01"
         body:
           location: koreacentral
           properties:
@@ -152,7 +152,7 @@ EXAMPLES = r"""
       - type: Microsoft.Network/virtualNetworks/subnets
         name: hub/AzureFirewallSubnet
         resource_group: network
-        api_version: 2024-05-01
+        api_version: "2024-05-01"
         body:
           properties: {addressPrefix: 10.100.0.0/26}
 
@@ -163,7 +163,7 @@ EXAMPLES = r"""
         name: "{{ (vault_id ~ identity.principalId ~ role) | to_uuid }}"
         key: secrets user
         scope: "{{ vault_id }}"
-        api_version: 2022-04-01
+        api_version: "2022-04-01"
         body:
           properties:
             principalId: "{{ identity.principalId }}"
@@ -176,7 +176,7 @@ EXAMPLES = r"""
       - type: Microsoft.DBforPostgreSQL/flexibleServers
         name: cms
         resource_group: data
-        api_version: 2024-08-01
+        api_version: "2024-08-01"
         body: "{{ server }}"
         secret_body:
           properties: {administratorLoginPassword: "{{ vault_postgresql_password }}"}
@@ -187,7 +187,7 @@ EXAMPLES = r"""
       - type: Microsoft.ContainerService/managedClusters
         name: staging
         resource_group: aks
-        api_version: 2025-05-01
+        api_version: "2025-05-01"
         action: stop
         unless: {properties: {powerState: {code: Stopped}}}
 """

@@ -53,7 +53,7 @@ EXAMPLES = r"""
     type: Microsoft.ContainerService/managedClusters
     name: staging
     resource_group: aks
-    api_version: 2025-05-01
+    api_version: "2025-05-01"
   register: cluster
 
 - name: All of its pools
@@ -61,7 +61,7 @@ EXAMPLES = r"""
     type: Microsoft.ContainerService/managedClusters/agentPools
     name: staging
     resource_group: aks
-    api_version: 2025-05-01
+    api_version: "2025-05-01"
 """
 
 RETURN = r"""

@@ -1,0 +1,291 @@
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An AKS cluster and its pools: what is wrong with a plan, and the resources that it is made of."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+from ansible_collections.groundwork.kube.plugins.module_utils.metadata import (
+    MetadataError,
+    check_label_key,
+    check_label_value,
+    parse_taints,
+)
+
+CLUSTER = "Microsoft.ContainerService/managedClusters"
+POOL = f"{CLUSTER}/agentPools"
+API = "2025-05-01"
+
+_POOL_NAME = re.compile(r"[a-z][a-z0-9]{0,11}")
+# What a pool may say, by the name that ARM has for it.
+_POOL_PROPERTIES = {
+    "mode": "mode",
+    "count": "count",
+    "min_count": "minCount",
+    "max_count": "maxCount",
+    "vm_size": "vmSize",
+    "subnet_id": "vnetSubnetID",
+    "zones": "availabilityZones",
+    "labels": "nodeLabels",
+    "taints": "nodeTaints",
+    "max_pods": "maxPods",
+    "os_disk_type": "osDiskType",
+    "os_disk_gb": "osDiskSizeGB",
+    "os_sku": "osSKU",
+}
+
+
+class AksPlanError(ValueError):
+    """What is wrong with a plan, all of it, each with what would be right."""
+
+
+def resources(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The cluster and its pools, as arm_resource takes them. Pools that nobody declares are left alone."""
+    problems = list(_problems(plan))
+    if problems:
+        raise AksPlanError("; ".join(problems))
+    gone = [cluster(plan, type=POOL, name=f"{plan['name']}/{name}", state="absent") for name in plan["absent_pools"]]
+    return [_cluster(plan), *(_pool(plan, pool) for pool in plan["pools"]), *gone]
+
+
+def cluster(plan: Mapping[str, Any], **what: Any) -> dict[str, Any]:
+    """The cluster, or what else is at its place."""
+    where = {"type": CLUSTER, "name": plan["name"], "resource_group": plan["resource_group"], "api_version": API}
+    return {**where, **what}
+
+
+def power(plan: Mapping[str, Any], action: str) -> list[dict[str, Any]]:
+    """Start or stop it, unless it is so already."""
+    code = {"start": "Running", "stop": "Stopped"}[action]
+    return [cluster(plan, action=action, unless={"properties": {"powerState": {"code": code}}})]
+
+
+def node_images(plan: Mapping[str, Any], newest: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Bring the machines of each pool to the newest image, one pool at a time."""
+    return [
+        cluster(
+            plan,
+            type=POOL,
+            name=f"{plan['name']}/{pool}",
+            action="upgradeNodeImageVersion",
+            unless={"properties": {"nodeImageVersion": image}},
+        )
+        for pool, image in newest.items()
+    ]
+
+
+# --- what is wrong ----------------------------------------------------------------------------------------------------
+
+
+def _problems(plan: Mapping[str, Any]) -> Iterator[str]:
+    if not plan["subscription_id"]:
+        yield "aks_subscription_id: is empty; set it, or AZURE_SUBSCRIPTION_ID"
+    if plan["workload_identity"] and not plan["oidc_issuer"]:
+        yield "aks_workload_identity: needs aks_oidc_issuer, whose tokens it trades"
+    if not plan["local_accounts"] and not plan["admin_groups"] and not plan["azure_rbac"]:
+        yield "aks_local_accounts: is off, and neither aks_admin_groups nor aks_azure_rbac lets anybody else in"
+    yield from _reach_problems(plan)
+    yield from _address_problems(plan)
+    yield from _pools_problems(plan)
+
+
+def _reach_problems(plan: Mapping[str, Any]) -> Iterator[str]:
+    if plan["private"] and plan["authorized_ranges"]:
+        yield "aks_authorized_ranges: say who may dial a public address, and aks_private leaves none; drop one of them"
+    if plan["private_dns_zone"].startswith("/") and not plan["identity"]:
+        yield "aks_private_dns_zone: a zone of yours wants an aks_identity that is Private DNS Zone Contributor of it"
+    if plan["outbound"] == "userDefinedRouting" and any(not pool.get("subnet_id") for pool in plan["pools"]):
+        yield "aks_outbound: userDefinedRouting wants each pool in a subnet (subnet_id) whose route table leads out"
+
+
+def _address_problems(plan: Mapping[str, Any]) -> Iterator[str]:
+    networks: dict[str, Any] = {}
+    said = {f"aks_{name}": plan[name] for name in ("pod_cidr", "service_cidr")}
+    for where, text in (*said.items(), *((f"aks_network_prefixes: {text}", text) for text in plan["network_prefixes"])):
+        try:
+            networks[where] = ipaddress.ip_network(text)
+        except ValueError:
+            yield f"{where}: {text!r} is no network; write it as 172.16.0.0/16"
+    for (one, its), (other, others) in combinations(networks.items(), 2):
+        if (one in said or other in said) and its.version == others.version and its.overlaps(others):
+            yield f"{one} ({its}) and {other} ({others}) overlap; AKS keeps its own addresses to itself"
+    services = networks.get("aks_service_cidr")
+    try:
+        address = ipaddress.ip_address(plan["dns_service_ip"])
+    except ValueError:
+        yield f"aks_dns_service_ip: {plan['dns_service_ip']!r} is no address"
+        return
+    if services is not None and (address not in services or address in (services[0], services[1], services[-1])):
+        yield f"aks_dns_service_ip: {address} has to be within {services}, and not its first two or its last address"
+
+
+def _pools_problems(plan: Mapping[str, Any]) -> Iterator[str]:
+    if not any(pool.get("mode") == "System" for pool in plan["pools"]):
+        yield "aks_pools: none has the mode System; AKS' own pods need one"
+    both = {pool["name"] for pool in plan["pools"]} & set(plan["absent_pools"])
+    yield from (f"pool {name}: is in aks_pools and in aks_absent_pools; say one of them" for name in sorted(both))
+    in_subnet = {bool(pool.get("subnet_id")) for pool in plan["pools"]}
+    if len(in_subnet) > 1:
+        yield "aks_pools: some have a subnet_id and some have none; a cluster is in a network of yours, or it is not"
+    for pool in plan["pools"]:
+        yield from (f"pool {pool['name']}: {problem}" for problem in _pool_problems(pool))
+
+
+def _pool_problems(pool: Mapping[str, Any]) -> Iterator[str]:
+    if not _POOL_NAME.fullmatch(pool["name"]):
+        yield "its name has to be 1 to 12 lower-case letters and digits, a letter first"
+    known = {*_POOL_PROPERTIES, "name"}
+    for name in pool:
+        if name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            yield f"{name} is not known" + (f"; did you mean {nearest[0]}?" if nearest else "")
+    fewest, most = pool.get("min_count"), pool.get("max_count")
+    if (fewest is None) != (most is None):
+        yield "min_count and max_count go together"
+    elif fewest is not None and most is not None and not fewest <= pool.get("count", fewest) <= most:
+        yield f"count {pool.get('count', fewest)} is not between min_count {fewest} and max_count {most}"
+    elif fewest is None and pool.get("count") is None:
+        yield "says neither count nor min_count and max_count"
+    try:
+        parse_taints(pool.get("taints") or [])
+        for key, value in (pool.get("labels") or {}).items():
+            check_label_key(key)
+            check_label_value(value)
+    except MetadataError as error:
+        yield str(error)
+
+
+# --- what it is made of -----------------------------------------------------------------------------------------------
+
+
+def _cluster(plan: Mapping[str, Any]) -> dict[str, Any]:
+    properties = {
+        "dnsPrefix": plan["dns_prefix"],
+        "kubernetesVersion": plan["kubernetes_version"],
+        "enableRBAC": True,
+        "disableLocalAccounts": not plan["local_accounts"],
+        "oidcIssuerProfile": {"enabled": plan["oidc_issuer"]},
+        "securityProfile": {"workloadIdentity": {"enabled": plan["workload_identity"]}},
+        "apiServerAccessProfile": _api_server(plan),
+        "networkProfile": _network(plan),
+        "addonProfiles": _addons(plan),
+        "azureMonitorProfile": {"metrics": {"enabled": plan["metrics"]}},
+        "autoUpgradeProfile": {
+            "upgradeChannel": plan["upgrade_channel"],
+            "nodeOSUpgradeChannel": plan["node_image_channel"],
+        },
+        # AKS makes no cluster without a pool; from then on, pools are resources of their own.
+        "agentPoolProfiles": [
+            {"name": pool["name"], **_pool_properties(plan, pool)}
+            for pool in plan["pools"]
+            if pool.get("mode") == "System"
+        ],
+    }
+    if plan["admin_groups"] or plan["azure_rbac"]:
+        properties["aadProfile"] = {
+            "managed": True,
+            "enableAzureRBAC": plan["azure_rbac"],
+            "adminGroupObjectIDs": plan["admin_groups"],
+        }
+    body = {
+        "location": plan["location"],
+        "tags": plan["tags"],
+        "sku": {"name": "Base", "tier": plan["tier"]},
+        "identity": {"type": "UserAssigned", "userAssignedIdentities": {plan["identity"]: {}}}
+        if plan["identity"]
+        else {"type": "SystemAssigned"},
+        "properties": _combined(properties, plan["properties"]),
+    }
+    initial = ["properties.dnsPrefix", "properties.agentPoolProfiles", *_left_to_channels(plan, "kubernetesVersion")]
+    unordered = ["properties.aadProfile.adminGroupObjectIDs", "properties.apiServerAccessProfile.authorizedIPRanges"]
+    return cluster(plan, body=body, initial=initial, any_order=_said(body, unordered))
+
+
+def _api_server(plan: Mapping[str, Any]) -> dict[str, Any]:
+    if not plan["private"]:
+        return {"enablePrivateCluster": False, "authorizedIPRanges": plan["authorized_ranges"]}
+    return {
+        "enablePrivateCluster": True,
+        "privateDNSZone": plan["private_dns_zone"],
+        "enablePrivateClusterPublicFQDN": plan["public_fqdn"],
+    }
+
+
+def _network(plan: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "networkPlugin": "azure",
+        "networkPluginMode": "overlay",
+        "networkDataplane": plan["dataplane"],
+        "outboundType": plan["outbound"],
+        "podCidr": plan["pod_cidr"],
+        "serviceCidr": plan["service_cidr"],
+        "dnsServiceIP": plan["dns_service_ip"],
+    }
+
+
+def _addons(plan: Mapping[str, Any]) -> dict[str, Any]:
+    vault: dict[str, Any] = {"enabled": plan["keyvault_secrets"]}
+    if plan["keyvault_secrets"]:
+        rotates = plan["keyvault_rotation"]
+        vault["config"] = {"enableSecretRotation": str(bool(rotates)).lower()}
+        if rotates:
+            vault["config"]["rotationPollInterval"] = rotates
+    addons = {"azureKeyvaultSecretsProvider": vault, "azurepolicy": {"enabled": plan["azure_policy"]}}
+    if plan["log_analytics_workspace_id"]:
+        workspace = {"logAnalyticsWorkspaceResourceID": plan["log_analytics_workspace_id"], "useAADAuth": "true"}
+        addons["omsagent"] = {"enabled": True, "config": workspace}
+    return addons
+
+
+def _pool(plan: Mapping[str, Any], pool: Mapping[str, Any]) -> dict[str, Any]:
+    body = {"properties": _pool_properties(plan, pool)}
+    # How many machines there are is the autoscaler's business, once it has one.
+    initial = ["properties.count"] if pool.get("max_count") is not None else []
+    initial += _left_to_channels(plan, "orchestratorVersion")
+    unordered = _said(body, ["properties.nodeTaints", "properties.availabilityZones"])
+    name = f"{plan['name']}/{pool['name']}"
+    return cluster(plan, type=POOL, name=name, body=body, initial=initial, any_order=unordered)
+
+
+def _pool_properties(plan: Mapping[str, Any], pool: Mapping[str, Any]) -> dict[str, Any]:
+    said = {arm: pool[name] for name, arm in _POOL_PROPERTIES.items() if pool.get(name) is not None}
+    autoscaled = pool.get("max_count") is not None
+    return {
+        "mode": "User",
+        "osType": "Linux",
+        "type": "VirtualMachineScaleSets",
+        "orchestratorVersion": plan["kubernetes_version"],
+        "enableAutoScaling": autoscaled,
+        **({"count": pool["min_count"]} if autoscaled else {}),
+        **said,
+    }
+
+
+def _left_to_channels(plan: Mapping[str, Any], name: str) -> list[str]:
+    """Versions that AKS raises by itself are nobody else's to set."""
+    return [] if plan["upgrade_channel"] == "none" else [f"properties.{name}"]
+
+
+def _said(body: Mapping[str, Any], paths: Iterable[str]) -> list[str]:
+    def holds(path: str) -> bool:
+        within: Any = body
+        for name in path.split("."):
+            within = within.get(name) if isinstance(within, dict) else None
+        return within is not None
+
+    return [path for path in paths if holds(path)]
+
+
+def _combined(properties: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    combined = dict(properties)
+    for name, value in more.items():
+        there = combined.get(name)
+        combined[name] = _combined(there, value) if isinstance(there, dict) and isinstance(value, dict) else value
+    return combined
