@@ -8,8 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
@@ -56,8 +55,7 @@ class MetadataError(ValueError):
     """A label, taint or annotation Kubernetes would refuse; the text says what would be right."""
 
 
-@dataclass(frozen=True)
-class Taint:
+class Taint(NamedTuple):
     key: str
     value: str
     effect: str

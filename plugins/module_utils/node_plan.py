@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ansible_collections.groundwork.kube.plugins.module_utils.metadata import (
     MetadataError,
@@ -42,8 +41,7 @@ REMEDIES = {
 _Wish = TypeVar("_Wish")
 
 
-@dataclass(frozen=True)
-class SectionPlan:
+class SectionPlan(NamedTuple):
     """One section (labels, taints or annotations) of one Node."""
 
     section: str
@@ -66,8 +64,7 @@ class SectionPlan:
         return self.patch is not None or self.owned != self.owned_before
 
 
-@dataclass(frozen=True)
-class NodePlan:
+class NodePlan(NamedTuple):
     node: Mapping[str, Any]
     sections: list[SectionPlan]
 

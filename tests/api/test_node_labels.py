@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient
+from ansible_collections.groundwork.kube.plugins.module_utils.nodes import NODES
 from tests.api.conftest import Api
 
 Call = Callable[..., dict[str, Any]]
@@ -30,6 +32,27 @@ def test_labels_of_all_nodes_arrive_in_one_call_and_a_second_call_changes_nothin
     assert not second["changed"]
     assert second["nodes"] == {}
     assert second["diff"] == []
+
+
+@pytest.mark.parametrize(("module", "wanted"), [("node_labels", REDIS), ("node_taints", ["domain=redis:NoSchedule"])])
+def test_nothing_to_do_is_one_list_and_the_wish_does_not_travel_back(
+    api: Api, call: Call, monkeypatch: pytest.MonkeyPatch, module: str, wanted: Any
+) -> None:
+    api.plant("k8s-redis")
+    call(module, nodes={"k8s-redis": wanted})
+    asked = []
+    request = ApiClient.request
+
+    def note(client: ApiClient, method: str, path: str, *body: Any, **options: Any) -> Any:
+        asked.append((method, path))
+        return request(client, method, path, *body, **options)
+
+    monkeypatch.setattr(ApiClient, "request", note)
+    result = call(module, nodes={"k8s-redis": wanted})
+
+    assert not result["changed"]
+    assert asked == [("GET", NODES)]
+    assert "nodes" not in result["invocation"]["module_args"]
 
 
 def test_a_label_changed_by_hand_is_reported_then_mended_and_a_foreign_one_survives(api: Api, call: Call) -> None:
