@@ -273,9 +273,12 @@ class Task:
         self.failed: dict[str, ArmError] = {}
 
     def read(self) -> None:
+        resources = list(self.resources.values())
+        # The first one logs in; the others have its token then, instead of one each.
+        found = [self._read(resource) for resource in resources[:1]]
         with ThreadPoolExecutor(self.module.params["parallel"]) as pool:
-            found = pool.map(self._read, self.resources.values())
-            self.observed = dict(zip(self.resources, found))
+            found += pool.map(self._read, resources[1:])
+        self.observed = dict(zip(self.resources, found))
         for key, resource in self.resources.items():
             change = plan(resource, self.observed[key])
             if change:

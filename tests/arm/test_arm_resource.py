@@ -53,9 +53,16 @@ def test_what_is_not_there_is_made_and_left_alone_afterwards(azure: FakeArm, dec
     assert first["resources"]["hub"]["id"] == HUB
     made = azure.sent("PUT")
     assert made == [f"PUT {GROUP}", f"PUT {HUB}", f"PUT {HUB}/subnets/firewall"]
-    second = declare(*resources)
-    assert not second["changed"]
+    before = len(azure.log)
+    assert not declare(*resources)["changed"]
     assert azure.sent("PUT") == made
+    # One login for all of them.
+    logins = [request for request in azure.log[before:] if request.path.endswith("/token")]
+    assert len(logins) == 1
+
+
+def test_nothing_declared_is_nothing_done(azure: FakeArm, declare: Call) -> None:
+    assert not declare()["changed"]
 
 
 def test_check_mode_in_an_empty_subscription_lists_what_would_be_made_and_sends_nothing(
