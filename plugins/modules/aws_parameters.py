@@ -99,7 +99,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils.aws import AwsError, answering, clients, listed
 
-PLAIN, SECRET = "String", "SecureString"
+PLAIN = "String"
+SECRET = "SecureString"
 # As many as one call deletes.
 DELETE_AT_ONCE = 10
 _LETTERS = string.ascii_letters + string.digits
