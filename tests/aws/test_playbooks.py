@@ -1,0 +1,127 @@
+"""From an empty account to Eco²'s fourteen machines, and back to an empty account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.aws.conftest import REGION, REPOSITORY, Account, Play, Run
+
+ECO2 = REPOSITORY / "inventories/eco2"
+BOOTSTRAP, DESTROY = (REPOSITORY / f"playbooks/{name}_cluster.yml" for name in ("bootstrap", "destroy"))
+# One of those that moto has.
+IMAGE = {"aws_nodes_image_name": "ubuntu/images/hvm-ssd/ubuntu-xenial-16.04-*"}
+MACHINES = "aws_network,aws_backup_bucket,aws_iam,aws_nodes"
+
+
+@pytest.fixture
+def called(tmp_path: Path) -> Path:
+    """Where an ssh that reaches nobody writes down whom it was asked to call."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path / "called"}\nexit 255\n')
+    ssh.chmod(0o755)
+    return tmp_path / "called"
+
+
+@pytest.fixture
+def run(play: Play, called: Path) -> Any:
+    def run(playbook: Path, *arguments: str, **variables: Any) -> Run:
+        environment = {"ANSIBLE_SSH_EXECUTABLE": str(called.with_name("ssh")), "ANSIBLE_FORKS": "4"}
+        return play(playbook, ECO2, *arguments, environment=environment, **{**IMAGE, **variables})
+
+    return run
+
+
+def plant_what_kubernetes_makes(aws: Account, cluster: str, vpc: str) -> str:
+    """A load balancer and a volume, tagged as their controllers do. The load balancer's group is returned."""
+    ec2, elb = aws.client("ec2"), aws.client("elbv2")
+    name, tags = f"k8s-{cluster}", [{"Key": "elbv2.k8s.aws/cluster", "Value": cluster}]
+    owned = [{"Key": f"kubernetes.io/cluster/{cluster}", "Value": "owned"}]
+    subnets = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    group: str = ec2.create_security_group(
+        GroupName=name,
+        Description="of a load balancer",
+        VpcId=vpc,
+        TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
+    )["GroupId"]
+    ec2.create_volume(
+        Size=8,
+        AvailabilityZone=f"{REGION}a",
+        TagSpecifications=[{"ResourceType": "volume", "Tags": owned}],
+    )
+    elb.create_target_group(Name=name, Protocol="HTTP", Port=30000, VpcId=vpc, Tags=tags)
+    elb.create_load_balancer(Name=name, Subnets=[subnets[0]["SubnetId"]], SecurityGroups=[group], Tags=tags)
+    return group
+
+
+def test_fourteen_machines_are_made_and_go_with_all_that_kubernetes_made(run: Any, aws: Account, called: Path) -> None:
+    ec2 = aws.client("ec2")
+    plant_what_kubernetes_makes(aws, "other", ec2.describe_vpcs()["Vpcs"][0]["VpcId"])
+    before = aws.contents()
+
+    made = run(BOOTSTRAP, f"--tags={MACHINES}")
+    assert made.failures == []
+    assert len(aws.instances()) == 14
+    # And then to their first reading, which is as far as it goes with machines that do not boot.
+    assert len(called.read_text().splitlines()) >= 14
+
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": ["eco2"]}])["Vpcs"]
+    group = plant_what_kubernetes_makes(aws, "eco2", vpc["VpcId"])
+    named = [{"Name": "group-name", "Values": ["eco2-node-ports"]}]
+    (ports,) = ec2.describe_security_groups(Filters=named)["SecurityGroups"]
+    let_in = {"IpProtocol": "tcp", "FromPort": 30000, "ToPort": 30000, "UserIdGroupPairs": [{"GroupId": group}]}
+    ec2.authorize_security_group_ingress(GroupId=ports["GroupId"], IpPermissions=[let_in])
+    there = aws.contents()
+
+    asked = run(DESTROY)
+    assert asked.returncode != 0
+    assert "add -e groundwork_confirm=eco2" in asked.failures[0]
+    for what in (
+        "k8s-api-auth",
+        "load balancer k8s-eco2",
+        "target group k8s-eco2",
+        "security group k8s-eco2",
+        "volume",
+    ):
+        assert what in asked.failures[0]
+    assert "k8s-other" not in asked.failures[0]
+    assert aws.contents() == there
+
+    gone = run(DESTROY, "--tags=all,aws_backup_bucket", groundwork_confirm="eco2")
+    assert gone.returncode == 0, gone.failures
+    assert aws.contents() == before
+
+
+def test_a_wrong_inventory_and_a_missing_region_are_refused_before_aws_is_asked(
+    run: Any, aws: Account, called: Path
+) -> None:
+    before = aws.contents()
+    wrong = run(
+        BOOTSTRAP, aws_network_zones=[{"zone": "us-east-1a", "private": "10.0.1.0/24", "public": "10.0.101.0/24"}]
+    )
+    assert "us-east-1a is no zone of ap-northeast-2. Remedy: write one like ap-northeast-2a." in wrong.failures[0]
+    nowhere = run(BOOTSTRAP, groundwork_aws_region="")
+    assert "groundwork_aws_region is not set. Remedy: write the region" in nowhere.failures[0]
+    assert aws.contents() == before
+    assert not called.exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}, {"AWS_SECRET_ACCESS_KEY": ""}],
+    ids=["endpoint", "credentials"],
+)
+@pytest.mark.parametrize("playbook", [BOOTSTRAP, DESTROY], ids=lambda playbook: playbook.stem)
+def test_an_account_that_does_not_answer_is_an_error_and_no_machine_is_called(
+    run: Any, aws: Account, called: Path, monkeypatch: pytest.MonkeyPatch, playbook: Path, wrong: dict[str, str]
+) -> None:
+    before = aws.contents()
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    found = run(playbook, groundwork_confirm="eco2")
+    assert found.returncode != 0
+    assert len(found.failures) == 1
+    assert (found.changed, aws.contents()) == ([], before)
+    assert not called.exists()
