@@ -80,7 +80,7 @@ class Resource:
     told: Told = NOTHING_TOLD
 
     def __str__(self) -> str:
-        return f"{self.type} {self.name}"
+        return f"{self.type} {self.name}" + (f" ({self.key})" if self.key != self.name else "")
 
     @property
     def namespace(self) -> str:

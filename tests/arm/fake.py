@@ -284,7 +284,8 @@ class FakeArm:
         if group and group.group(1) not in self.store:
             raise Refusal(404, "ResourceGroupNotFound", f"Resource group '{group.group(1)}' could not be found.")
         parent = path.rpartition("/")[0].rpartition("/")[0]
-        if path.partition("/providers/")[2].count("/") > 2 and parent not in self.store:
+        _before, providers, within = path.rpartition("/providers/")
+        if providers and within.count("/") > 2 and parent not in self.store:
             raise Refusal(404, "ParentResourceNotFound", f"The parent resource '{parent}' could not be found.")
         if outermost(path) in self._busy:
             raise Refusal(

@@ -507,7 +507,7 @@ class TestActions:
 
     def test_a_failed_one_is_named(self, azure: FakeArm, declare: Call) -> None:
         azure.fault("POST", "/stop", Refusal(400, "NotNow", "It is upgrading."))
-        assert declare(self.STOP)["msg"].startswith("stop Microsoft.Network/virtualNetworks hub: 400 NotNow: It is")
+        assert declare(self.STOP)["msg"].startswith("stop Microsoft.Network/virtualNetworks hub (stop): 400 NotNow")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,171 @@
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Identities in Azure: who they are, whose tokens they are given for, and what they may do where."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+IDENTITY_API = "2023-01-31"
+ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
+ASSIGNMENT_API = "2022-04-01"
+
+# Azure's own roles have the same id in every tenant.
+ROLES = {
+    "AcrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
+    "AcrPush": "8311e382-0749-4cb8-b61a-304f252e45ec",
+    "Cognitive Services OpenAI User": "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd",
+    "Contributor": "b24988ac-6180-42a0-ab88-20f7382dd24c",
+    "Key Vault Secrets Officer": "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",
+    "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
+    "Managed Identity Operator": "f1a07417-d97a-45cb-824c-7a7467783830",
+    "Monitoring Data Reader": "b0d8363b-8ddd-447d-831f-62ca05bff136",
+    "Network Contributor": "4d97b98b-1d4f-4787-a291-c67834d212e7",
+    "Private DNS Zone Contributor": "b12aa53e-6015-4669-85d0-8515ebb3ae7f",
+    "Reader": "acdd72a7-3385-48ef-bd42-f606fba81ae7",
+}
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_AKS_ISSUER = ".oic.prod-aks.azure.com/"
+
+
+class IdentityPlanError(ValueError):
+    """What is wrong with a plan, all of it, each with what would be right."""
+
+
+def identities(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The identities and whom they trust, as arm_resource takes them."""
+    _check(plan)
+    made = []
+    for identity in plan["identities"]:
+        body = {"location": plan["location"], "tags": plan["tags"]}
+        made.append(_within(plan, IDENTITY, identity["name"], body))
+        for trusted in _list(identity, "federated"):
+            properties = {
+                "issuer": trusted["issuer"],
+                "subject": _subject(trusted),
+                "audiences": _list(trusted, "audiences") or ["api://AzureADTokenExchange"],
+            }
+            name = f"{identity['name']}/{trusted['name']}"
+            kind = f"{IDENTITY}/federatedIdentityCredentials"
+            made.append(_within(plan, kind, name, {"properties": properties}, any_order=["properties.audiences"]))
+    return made
+
+
+def assignments(plan: Mapping[str, Any], made: Mapping[str, Any], assume: bool) -> list[dict[str, Any]]:
+    """What each may do. Names follow from what is assigned, so that nothing is assigned twice.
+
+    ``made``: the identities by name, as Azure gives them; ``assume``: those that are not there are still to be made.
+    """
+    _check(plan)
+    return [_assignment(plan, each, _principal(each, made, assume)) for each in plan["role_assignments"]]
+
+
+def _assignment(plan: Mapping[str, Any], assignment: Mapping[str, Any], principal: str) -> dict[str, Any]:
+    scope, role = assignment["scope"], assignment["role"]
+    definition = ROLES.get(role, role)
+    if not definition.startswith("/"):
+        place = f"/subscriptions/{plan['subscription_id']}/providers/Microsoft.Authorization/roleDefinitions"
+        definition = f"{place}/{definition}"
+    what = "|".join([scope.rstrip("/"), principal, definition]).lower()
+    properties = {
+        "roleDefinitionId": definition,
+        "principalId": principal,
+        # Said, so that Azure does not look for an identity that it does not yet know everywhere.
+        "principalType": assignment.get("principal_type") or "ServicePrincipal",
+    }
+    return {
+        "type": ASSIGNMENT,
+        "name": str(uuid.uuid5(uuid.NAMESPACE_URL, what)),
+        "key": f"{_who(assignment)}: {role} of {scope}",
+        "scope": scope,
+        "api_version": ASSIGNMENT_API,
+        "body": {"properties": properties},
+    }
+
+
+def _principal(assignment: Mapping[str, Any], made: Mapping[str, Any], assume: bool) -> str:
+    if assignment.get("principal_id"):
+        return str(assignment["principal_id"])
+    name = assignment["identity"]
+    principal = ((made.get(name) or {}).get("properties") or {}).get("principalId")
+    if principal or assume:
+        return str(principal or f"the principal of {name}, once it is made")
+    raise IdentityPlanError(f"identity {name}: Azure has not said its principal")
+
+
+def _within(plan: Mapping[str, Any], kind: str, name: str, body: dict[str, Any], **more: Any) -> dict[str, Any]:
+    where = {"type": kind, "name": name, "resource_group": plan["resource_group"], "api_version": IDENTITY_API}
+    return {**where, "body": body, **more}
+
+
+def _subject(trusted: Mapping[str, Any]) -> str:
+    if trusted.get("service_account"):
+        namespace, _slash, name = trusted["service_account"].partition("/")
+        return f"system:serviceaccount:{namespace}:{name}"
+    return str(trusted["subject"])
+
+
+# --- what is wrong ----------------------------------------------------------------------------------------------------
+
+
+def _check(plan: Mapping[str, Any]) -> None:
+    problems = list(_problems(plan))
+    if problems:
+        raise IdentityPlanError("; ".join(problems))
+
+
+def _problems(plan: Mapping[str, Any]) -> Iterator[str]:
+    if not plan["subscription_id"]:
+        yield "azure_identity_subscription_id: is empty; set it, or AZURE_SUBSCRIPTION_ID"
+    for identity in plan["identities"]:
+        for trusted in _list(identity, "federated"):
+            where = f"{identity['name']}: {trusted['name']}"
+            yield from (f"{where}: {problem}" for problem in _trust_problems(trusted))
+    names = [identity["name"] for identity in plan["identities"]]
+    for assignment in plan["role_assignments"]:
+        where = f"{_who(assignment)}: {assignment['role']}"
+        yield from (f"{where}: {problem}" for problem in _assignment_problems(assignment, names))
+
+
+def _trust_problems(trusted: Mapping[str, Any]) -> Iterator[str]:
+    issuer = trusted["issuer"]
+    if not issuer.startswith("https://"):
+        yield f"issuer {issuer!r}: is an address, https://…"
+    elif _AKS_ISSUER in issuer and not issuer.endswith("/"):
+        yield f"issuer {issuer}: AKS' own ends with a slash, without which no token is taken; write {issuer}/"
+    account = trusted.get("service_account")
+    if bool(account) == bool(trusted.get("subject")):
+        yield "says either service_account or subject"
+    elif account and len([part for part in account.split("/") if part]) != 2:
+        yield f"service_account {account}: write it as namespace/name"
+
+
+def _assignment_problems(assignment: Mapping[str, Any], identities: list[str]) -> Iterator[str]:
+    role, identity = assignment["role"], assignment.get("identity")
+    if role not in ROLES and not _UUID.fullmatch(role) and not role.startswith("/"):
+        yield f"is no role that is known here by name{_nearest(role, ROLES)}; its id does, too"
+    if bool(identity) == bool(assignment.get("principal_id")):
+        yield "says either identity or principal_id"
+    elif identity and identity not in identities:
+        yield f"there is no identity {identity}{_nearest(identity, identities)}"
+    if not assignment["scope"].startswith("/"):
+        yield f"scope {assignment['scope']!r}: is the id of a resource, a resource group or a subscription"
+
+
+def _who(assignment: Mapping[str, Any]) -> str:
+    return str(assignment.get("identity") or assignment.get("principal_id") or "nobody")
+
+
+def _list(holder: Mapping[str, Any], name: str) -> list[Any]:
+    return holder.get(name) or []
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {nearest[0]}?" if nearest else ""
