@@ -66,6 +66,8 @@ _PATIENCE = {
     # A new identity is not known everywhere at once.
     "principalnotfound": 300,
 }
+# What is asked for where it can never be.
+_IMPOSSIBLE = {"invalidresourcenamespace", "invalidresourcetype", "subscriptionnotfound"}
 # States in which a resource is about to become something else.
 _UNSETTLED = {
     "accepted",
@@ -117,6 +119,13 @@ class ArmError(Exception):
         super().__init__(f"{deed}: {message}" + (f" ({', '.join(told)})" if told else ""))
         self.message = message
         self.status = status
+
+    @property
+    def says_absent(self) -> bool:
+        """Whether what was asked for is not there, and could be."""
+        if self.status == 404:
+            return self.code.lower() not in _IMPOSSIBLE
+        return self.code == "MissingSubscriptionRegistration"
 
     def told(self) -> dict[str, Any]:
         return {
@@ -198,12 +207,10 @@ class ArmClient:
         deadline = time.monotonic() + self._timeout
         while True:
             answer = self._send(deed, "GET", self._url(path), api_version).http_response
-            if answer.status_code == 404:
-                return None
             try:
                 resource: Body = self._checked(deed, answer).json()
             except ArmError as error:
-                if error.code == "MissingSubscriptionRegistration":
+                if error.says_absent:
                     return None
                 raise
             state = str((resource.get("properties") or {}).get("provisioningState"))
@@ -217,10 +224,12 @@ class ArmClient:
         url, found = self._url(path), []
         version: str | None = api_version
         while url:
-            answer = self._send(deed, "GET", url, version).http_response
-            if answer.status_code == 404:
-                break
-            page = self._checked(deed, answer).json()
+            try:
+                page = self._checked(deed, self._send(deed, "GET", url, version).http_response).json()
+            except ArmError as error:
+                if error.says_absent:
+                    break
+                raise
             found += page["value"]
             # The next page's address has its version already.
             url, version = page.get("nextLink"), None
@@ -250,9 +259,7 @@ class ArmClient:
             if error.status == 403:
                 return True
             raise
-        if provider is None:
-            raise ArmError(deed, "Azure has no such resource provider; is the type written right?", 404)
-        return str(provider.get("registrationState")) == "Registered"
+        return provider is not None and provider.get("registrationState") == "Registered"
 
     def register(self, namespace: str) -> None:
         deed = f"register provider {namespace}"
@@ -265,9 +272,6 @@ class ArmClient:
 
     def provider(self, namespace: str) -> str:
         return f"/subscriptions/{self.subscription}/providers/{namespace}"
-
-    def close(self) -> None:
-        self._client.close()
 
     def _url(self, path: str) -> str:
         return self._arm.rstrip("/") + quote(path, safe="/@:()!,'")

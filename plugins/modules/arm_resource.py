@@ -214,7 +214,9 @@ changes:
       elements: str
       sample: ['properties.sku.tier: "Standard" -> "Premium"']
 responses:
-  description: What each action answered, by the key of its resource.
+  description:
+    - What each action answered, by the key of its resource. One that answers with secrets, such as C(listKeys), wants
+      C(no_log) on the task.
   returned: success
   type: dict
 failures:

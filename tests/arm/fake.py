@@ -191,6 +191,7 @@ class FakeArm:
                     return answer()
         if "/operations/" in request.path:
             return self._poll(request)
+        self._check_address(request.path)
         if "api-version" not in request.query:
             raise Refusal(400, "MissingApiVersionParameter", "The api-version query parameter is required.")
         if provider := re.fullmatch(r"/subscriptions/[^/]+/providers/([^/]+)(/register)?", request.path):
@@ -198,9 +199,14 @@ class FakeArm:
         deeds = {"GET": self._get, "PUT": self._put, "PATCH": self._patch, "DELETE": self._delete, "POST": self._post}
         return deeds[request.method](request)
 
-    def _provider(self, request: Request, namespace: str) -> Answer:
-        if not namespace.startswith("Microsoft."):
+    def _check_address(self, path: str) -> None:
+        if path.split("/")[2].lower() != SUBSCRIPTION:
+            raise Refusal(404, "SubscriptionNotFound", f"The subscription '{path.split('/')[2]}' could not be found.")
+        namespace = path.rpartition("/providers/")[2].split("/")[0]
+        if "/providers/" in path and not namespace.lower().startswith("microsoft."):
             raise Refusal(404, "InvalidResourceNamespace", f"The resource namespace '{namespace}' is invalid.")
+
+    def _provider(self, request: Request, namespace: str) -> Answer:
         if request.method == "POST":
             self.unregistered.discard(namespace)
             return Answer(200, {"registrationState": "Registering"})

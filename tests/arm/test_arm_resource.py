@@ -302,9 +302,22 @@ def test_who_may_not_read_providers_is_believed_to_have_them(azure: FakeArm, dec
     assert verbs(declare(hub())) == [("create", "hub")]
 
 
-def test_a_provider_that_does_not_exist_is_said_in_check_mode_already(azure: FakeArm, declare: Call) -> None:
-    result = declare(group(type="Contoso.Networks/nets", resource_group="network"), check=True)
-    assert "Contoso.Networks: Azure has no such resource provider" in result["msg"]
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"subscription_id": "another"}, "404 SubscriptionNotFound: The subscription 'another' could not be found."),
+        (
+            {"type": "Contoso.Nets/nets"},
+            "404 InvalidResourceNamespace: The resource namespace 'Contoso.Nets' is invalid.",
+        ),
+    ],
+)
+def test_what_can_never_be_is_said_in_check_mode_already(
+    azure: FakeArm, declare: Call, wrong: dict[str, str], said: str
+) -> None:
+    kind = {"type": wrong["type"]} if "type" in wrong else {}
+    options = {} if kind else wrong
+    assert said in declare({**hub(), **kind}, check=True, **options)["msg"]
 
 
 def test_what_waits_for_a_failure_is_not_begun_and_the_rest_is_done(azure: FakeArm, declare: Call) -> None:
