@@ -23,8 +23,8 @@ import yaml
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd import API_VERSION, APPLICATION
 from ansible_collections.groundwork.kube.plugins.modules.argocd_secrets import matches
 from lab.api import binary
-from lab.artifacts import Artifacts, cache_directory, load_versions
-from tests.api.conftest import REPOSITORY, Api, Play
+from lab.artifacts import cache_directory
+from tests.api.conftest import REPOSITORY, Api, Play, argocd_crd_directory
 from tests.gitops.rendering import chart_at_hand
 
 NAMESPACE = "argocd"
@@ -86,11 +86,10 @@ def secret(api: Api, name: str) -> dict[str, str]:
 @pytest.fixture
 def run(api: Api, play: Play, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run a part of the role; what it made goes afterwards, as far as a server without controllers lets it."""
-    versions = load_versions()
     tools = [str(binary(name).parent) for name in ("kubectl", "helm")]
     monkeypatch.setenv("PATH", ":".join([*tools, os.environ["PATH"]]))
     given = {
-        "argocd_source": str(Artifacts(versions).mirror / f"manifests/argocd/v{versions.argocd}"),
+        "argocd_source": str(argocd_crd_directory().parent),
         "groundwork": GROUNDWORK,
         "groundwork_assume": [],
     }
@@ -158,11 +157,10 @@ def test_a_chart_is_rendered_here_and_applied_like_manifests(run: Run, api: Api,
 
     What a chart renders says its namespace, here where the role's patches look for it.
     """
-    versions = load_versions()
     chart = tmp_path / "argo-cd"
     (chart / "templates").mkdir(parents=True)
     (chart / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": "argo-cd", "version": "1.0.0"}))
-    upstream = Artifacts(versions).mirror / f"manifests/argocd/v{versions.argocd}/install.yaml"
+    upstream = argocd_crd_directory().parent / "install.yaml"
     settings = re.compile(r"^  name: argocd-cm(d-params-cm)?$", re.MULTILINE)
     (chart / "install.yaml").write_text(settings.sub(rf"\g<0>\n  namespace: {NAMESPACE}", upstream.read_text()))
     (chart / "templates/all.yaml").write_text(
