@@ -206,13 +206,13 @@ class ArmClient:
         """A resource, None where there is none; if it is to be ``settled``, once nothing is under way with it."""
         deadline = time.monotonic() + self._timeout
         while True:
-            answer = self._send(deed, "GET", self._url(path), api_version).http_response
             try:
-                resource: Body = self._checked(deed, answer).json()
+                answer = self._send(deed, "GET", self._url(path), api_version).http_response
             except ArmError as error:
                 if error.says_absent:
                     return None
                 raise
+            resource: Body = answer.json()
             state = str((resource.get("properties") or {}).get("provisioningState"))
             if not settled or state.lower() not in _UNSETTLED:
                 return resource
@@ -225,7 +225,7 @@ class ArmClient:
         version: str | None = api_version
         while url:
             try:
-                page = self._checked(deed, self._send(deed, "GET", url, version).http_response).json()
+                page = self._send(deed, "GET", url, version).http_response.json()
             except ArmError as error:
                 if error.says_absent:
                     break
@@ -240,9 +240,7 @@ class ArmClient:
         begun = time.monotonic()
         while True:
             try:
-                answer = self._send(deed, method, self._url(path), api_version, body)
-                self._checked(deed, answer.http_response)
-                return self._finished(deed, answer)
+                return self._finished(deed, self._send(deed, method, self._url(path), api_version, body))
             except ArmError as error:
                 if method == "DELETE" and error.status == 404:
                     return None
@@ -294,14 +292,14 @@ class ArmClient:
         if not address.startswith("https://"):
             raise ArmError(deed, f"write one of {', '.join(CLOUDS)}, or a metadata endpoint's address, https://…")
         base = address.partition("/metadata/")[0].rstrip("/")
-        answer = self._send(deed, "GET", f"{base}/metadata/endpoints", _METADATA_API)
-        metadata = self._checked(deed, answer.http_response).json()
+        metadata = self._send(deed, "GET", f"{base}/metadata/endpoints", _METADATA_API).http_response.json()
         described = metadata[0] if isinstance(metadata, list) else metadata
         login = described["authentication"]
         scope = login["audiences"][0].rstrip("/") + "/.default"
         return Cloud(described["resourceManager"].rstrip("/"), scope, login["loginEndpoint"])
 
     def _send(self, deed: str, method: str, url: str, api_version: str | None, body: Any = None) -> Any:
+        """What Azure answers to one request, unless it refuses."""
         params = {"api-version": api_version} if api_version else None
         try:
             answer = self._pipeline.run(HttpRequest(method, url, params=params, json=body))
@@ -310,11 +308,8 @@ class ArmClient:
                 answer = self._pipeline.run(HttpRequest(method, url, params=params, json=body))
         except AzureError as error:
             raise _failure(deed, error) from error
-        return answer
-
-    def _checked(self, deed: str, answer: Any) -> Any:
-        if answer.status_code >= 400:
-            raise _refusal(deed, answer)
+        if answer.http_response.status_code >= 400:
+            raise _refusal(deed, answer.http_response)
         return answer
 
     def _finished(self, deed: str, answer: Any) -> Any:
