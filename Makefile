@@ -106,8 +106,7 @@ unit: environment-dev
 	$(BIN)/pytest tests/unit
 
 # Against a real kube-apiserver, which the lab builds.
-api: environment-dev system-packages
-	$(BIN)/lab build kubernetes etcd openbao
+api: environment-dev lab-build
 	$(BIN)/pytest tests/api
 
 # What is asked of AWS and Azure, where stand-ins on loopback answer.
