@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.request
+
+from ansible.module_utils.urls import open_url
 
 # The variable is that of AWS' own programs.
 ENDPOINT_VARIABLE = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
@@ -33,7 +34,5 @@ def provider_id() -> dict[str, str]:
 
 def _ask(url: str, method: str, headers: dict[str, str]) -> str:
     # The service is the machine's own: no proxy leads to it.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310
-    with opener.open(request, timeout=TIMEOUT) as answer:
+    with open_url(url, method=method, headers=headers, timeout=TIMEOUT, use_proxy=False) as answer:
         return str(answer.read().decode())

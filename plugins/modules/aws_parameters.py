@@ -100,7 +100,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.groundwork.kube.plugins.module_utils.aws import AwsError, answering, clients, listed
 
 PLAIN = "String"
-SECRET = "SecureString"
+ENCRYPTED = "SecureString"
 # As many as one call deletes.
 DELETE_AT_ONCE = 10
 _LETTERS = string.ascii_letters + string.digits
@@ -120,7 +120,7 @@ class Plan(NamedTuple):
 def plan(params: Mapping[str, Any], observed: Mapping[str, Mapping[str, Any]]) -> Plan:
     """``observed``: what is there by name, with C(Type) and C(Value), encrypted for secrets."""
     kinds: dict[str, str] = {}
-    for option, kind in (("facts", PLAIN), ("secrets", SECRET), ("generated", SECRET)):
+    for option, kind in (("facts", PLAIN), ("secrets", ENCRYPTED), ("generated", ENCRYPTED)):
         for name in params[option]:
             if name in kinds:
                 raise ParametersError(f"{name} is asked for twice. Remedy: name it once, in {option} or elsewhere.")
