@@ -428,6 +428,18 @@ def test_a_shut_port_is_told_with_the_rule_to_add() -> None:
     )
 
 
+def test_a_security_group_without_typhas_port_is_told_with_the_rule_to_add() -> None:
+    typha = {"port": 5473, "protocol": "tcp", "from": "kube_node", "to": "kube_node", "why": "Calico's Typha"}
+    dialled = {**typha, "host": "redis", "address": "198.51.100.3", "reason": "timed out"}
+
+    (found,) = port_problems({**PLAN, "ports": [typha]}, {"worker": [dialled]}, {}, frozenset({"redis"}))
+
+    assert (found.host, found.variable) == ("worker", "port 5473/tcp")
+    assert "it is for Calico's Typha" in found.problem
+    assert "let 5473/tcp in from the group kube_node to the group kube_node" in found.remedy
+    assert "security group" in found.remedy
+
+
 def test_a_member_that_refuses_was_reached() -> None:
     refused = {"worker": [closed("master", 6443, "tcp", "refused")]}
 
