@@ -54,6 +54,7 @@ options:
 attributes:
   check_mode:
     support: full
+    description: Says what it would write and writes nothing.
   diff_mode:
     support: full
     description: Shows facts by value, secrets by name.
