@@ -93,6 +93,7 @@ GROUNDWORK_VARIABLES = {
     "groundwork_gitops": "C(argocd), or C(none) for a cluster on which nothing is to grow from Git.",
     "groundwork_aws_region": "The region of AWS that the machines are in, or are to be made in.",
     "groundwork_api_host": "The control plane on which modules talk to the API; the first of them otherwise.",
+    "groundwork_domain": "The zone, its name servers and the certificate that the role aws_dns_cdn has made.",
     "groundwork_http_proxy": "The proxy through which machines fetch packages, images and manifests from http URLs.",
     "groundwork_https_proxy": "The same for https URLs.",
     "groundwork_no_proxy": "Hosts, domains and networks to reach without the proxy, besides the cluster's own.",

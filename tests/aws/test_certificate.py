@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto import settings
 
-from tests.aws.conftest import REGION, Account
+from tests.aws.conftest import REGION, Account, Play
 
 DOMAIN = "example.org"
 
@@ -85,3 +85,27 @@ def test_it_is_taken_away(certificate: Call, aws: Account) -> None:
     assert certificate(state="absent")["changed"] is True
     assert certificate(state="absent")["changed"] is False
     assert aws.contents() == before
+
+
+def test_the_role_makes_zone_and_certificate_and_tells_later_roles(
+    play: Play, cluster_play: Any, aws: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "ACM_VALIDATION_WAIT", -1)
+    plays, inventory = cluster_play("aws_dns_cdn", "main")
+    told = {"name": "Tell", "ansible.builtin.debug": {"var": "_aws_dns_cdn_domain"}}
+    plays[1]["tasks"].append(told)
+    variables = {"groundwork_aws_region": REGION, "aws_dns_cdn_domain": DOMAIN}
+
+    before = aws.contents()
+    dry = play(plays, inventory, "--check", **variables)
+    assert (dry.returncode, aws.contents()) == (0, before), dry.failures
+    made = play(plays, inventory, **variables)
+    assert made.returncode == 0, made.failures
+    assert dry.changed == made.changed == ["Make the zone", "Make the certificate"]
+    (issued,) = aws.client("acm").list_certificates()["CertificateSummaryList"]
+    assert made.tasks[-1][2]["_aws_dns_cdn_domain"]["certificate_arn"] == issued["CertificateArn"]
+    again = play(plays, inventory, **variables)
+    assert (again.returncode, again.changed) == (0, []), again.failures
+
+    assert play(*cluster_play("aws_dns_cdn", "remove"), **variables).returncode == 0
+    assert {each.split()[0] for each in aws.contents() - before} == {"list_hosted_zones"}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto import settings
 
 from tests.aws.conftest import REGION, REPOSITORY, Account, Play, Run
 
@@ -92,6 +93,23 @@ def test_fourteen_machines_are_made_and_go_with_all_that_kubernetes_made(run: An
     gone = run(DESTROY, "--tags=all,aws_backup_bucket", groundwork_confirm="eco2")
     assert gone.returncode == 0, gone.failures
     assert aws.contents() == before
+
+
+def test_external_dns_may_keep_the_records_of_the_domains_zone_and_of_no_other(
+    run: Any, aws: Account, called: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # AWS takes minutes to look for the certificate's records.
+    monkeypatch.setattr(settings, "ACM_VALIDATION_WAIT", -1)
+    made = run(BOOTSTRAP, "--tags=aws_dns_cdn,aws_iam", aws_dns_cdn_domain="example.org")
+    assert made.failures == []
+    (zone,) = aws.client("route53").list_hosted_zones()["HostedZones"]
+    iam = aws.client("iam")
+    (policy,) = [
+        each for each in iam.list_policies(Scope="Local")["Policies"] if each["PolicyName"] == "eco2-external-dns"
+    ]
+    document = iam.get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])["PolicyVersion"]
+    resources = {each["Sid"]: each["Resource"] for each in document["Document"]["Statement"]}
+    assert resources["KeepRecords"] == f"arn:aws:route53:::{zone['Id'].lstrip('/')}"
 
 
 def test_a_wrong_inventory_and_a_missing_region_are_refused_before_aws_is_asked(
