@@ -27,7 +27,8 @@ options:
     elements: dict
   content:
     description:
-      - The manifests themselves, as text, such as what M(kubernetes.core.helm_template) has rendered.
+      - The manifests themselves, as text, such as what M(kubernetes.core.helm_template) has rendered. As there may be
+        Secrets among them, they are in no log.
     type: str
   checksum:
     description:
@@ -106,6 +107,7 @@ attributes:
   diff_mode:
     support: full
     description: Each object that changes is shown before and after, without status and server-kept fields.
+    details: Of a Secret it shows which values change, but no value.
 """
 
 EXAMPLES = r"""
@@ -167,6 +169,9 @@ Object = dict[str, Any]
 # Fields that the server keeps by itself: a difference in them alone is no change of ours.
 _SERVER_KEPT = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 
+# Where a client-side apply keeps a copy of the whole object.
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
 
 class ManifestsError(Exception):
     """What went wrong and what to do, for the operator."""
@@ -196,6 +201,28 @@ def compare(before: Sequence[Object], after: Sequence[Object]) -> list[tuple[str
         if old != declared:
             changes.append((name, old, declared))
     return changes + [(name, old, {}) for name, old in observed.items()]
+
+
+def shown(item: Object, former: Object) -> str:
+    """The object as a diff shows it; of a Secret, which values are not those of ``former``, and none of them."""
+    return json.dumps(_concealed(item, former), indent=2, sort_keys=True) + "\n" if item else ""
+
+
+def _concealed(item: Object, former: Object) -> Object:
+    if item["kind"] != "Secret":
+        return item
+    concealed = dict(item)
+    for part in ("data", "stringData"):
+        values, known = item.get(part) or {}, former.get(part) or {}
+        if values:
+            concealed[part] = {
+                key: "(another value)" if known.get(key, value) != value else "(a value)"
+                for key, value in values.items()
+            }
+    annotations = item["metadata"].get("annotations") or {}
+    if _LAST_APPLIED in annotations:
+        concealed["metadata"] = {**item["metadata"], "annotations": {**annotations, _LAST_APPLIED: "(a copy)"}}
+    return concealed
 
 
 def kustomization(patches: Sequence[Object], images: Sequence[Object], namespace: str | None = None) -> str:
@@ -257,9 +284,9 @@ class Manifests:
         return str(self.module.params["source"] or "the task's manifests")
 
     def fetch(self) -> bytes:
-        if self.module.params["content"]:
+        if self.module.params["content"] is not None:
             return str(self.module.params["content"]).encode()
-        if self.module.params["objects"]:
+        if self.module.params["objects"] is not None:
             return json.dumps({"apiVersion": "v1", "kind": "List", "items": self.module.params["objects"]}).encode()
         source, checksum = self.module.params["source"], self.module.params["checksum"]
         try:
@@ -392,8 +419,8 @@ def run(module: AnsibleModule) -> dict[str, Any]:
             {
                 "before_header": name,
                 "after_header": name,
-                "before": json.dumps(old, indent=2, sort_keys=True) + "\n" if old else "",
-                "after": json.dumps(new, indent=2, sort_keys=True) + "\n" if new else "",
+                "before": shown(old, {}),
+                "after": shown(new, old),
             }
             for name, old, new in changes
         ],
@@ -405,7 +432,8 @@ def main() -> None:
         argument_spec={
             "source": {"type": "str"},
             "objects": {"type": "list", "elements": "dict"},
-            "content": {"type": "str"},
+            # Long, and maybe with Secrets in it: neither is for the node's journal or for what a result repeats.
+            "content": {"type": "str", "no_log": True},
             "checksum": {"type": "str"},
             # A secret must not be in the node's journal, which only this keeps it out of.
             "proxy": {"type": "str", "default": "", "no_log": True},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -32,6 +33,18 @@ def test_an_absent_object_is_a_change_from_nothing() -> None:
 def test_a_changed_object_shows_both_sides() -> None:
     ((_name, before, after),) = manifests.compare([config_map({"a": "1"})], [config_map({"a": "2"})])
     assert (before["data"], after["data"]) == ({"a": "1"}, {"a": "2"})
+
+
+def test_a_secrets_values_are_told_apart_and_not_told() -> None:
+    former, other = secrets.token_hex(8), secrets.token_hex(8)
+    copy = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps({"data": {"key": former}})}
+    before = {**config_map({"key": former, "same": former}, annotations=copy), "kind": "Secret"}
+    after = {**config_map({"key": other, "same": former, "new": other}, annotations=copy), "kind": "Secret"}
+
+    told = manifests.shown(before, {}), manifests.shown(after, before)
+    assert json.loads(told[1])["data"] == {"key": "(another value)", "same": "(a value)", "new": "(a value)"}
+    assert not any(secret in side for secret in (former, other) for side in told)
+    assert manifests.shown({}, before) == ""
 
 
 def test_a_patch_without_a_target_names_its_object_itself() -> None:
