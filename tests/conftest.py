@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -22,8 +23,12 @@ MODULES = "ansible_collections.groundwork.kube.plugins.modules"
 
 def _printed_result(module: ModuleType) -> dict[str, Any]:
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as stopped:
-        module.main()
+    try:
+        with contextlib.redirect_stdout(printed), pytest.raises(SystemExit) as stopped:
+            module.main()
+    finally:
+        # A module may do without it for the process that ends with it, which this one does not.
+        gc.enable()
     result: dict[str, Any] = json.loads(printed.getvalue())
     result.setdefault("failed", stopped.value.code not in (0, None))
     return result
