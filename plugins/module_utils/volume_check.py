@@ -126,15 +126,16 @@ def diagnose(observed: Observed) -> Finding:
         for pattern, what, remedy in _TOLD:
             if re.search(pattern, message, re.DOTALL):
                 return Finding(what, _shortened(message), remedy)
-    found = registration_problem(observed)
+    # What is no name of an object is that of no CSI driver: rancher.io/local-path registers nowhere.
+    found = None if "/" in observed.provisioner else registration_problem(observed)
     if found:
         return found
     if any(_NOBODY_PROVISIONS.search(message) for message in observed.messages):
         return Finding(
             "driver",
             f"nobody answers for {observed.provisioner}: its controller does not run",
-            "see what keeps Deployment kube-system/ebs-csi-controller: where all nodes are tainted it needs "
-            "ebs_csi_tolerations",
+            "see what keeps its Deployment (EBS' is kube-system/ebs-csi-controller): where all nodes are tainted it "
+            "needs tolerations (ebs_csi_tolerations)",
         )
     last = _shortened(observed.messages[-1]) if observed.messages else "nothing was said of it"
     return Finding("", last, "kubectl get events and the log of the driver's controller say more")

@@ -145,3 +145,9 @@ def test_of_two_default_classes_claims_get_the_younger() -> None:
     assert chosen
     assert chosen["metadata"]["name"] == "gp3"
     assert default_class(classes[2:]) is None
+
+
+def test_a_provisioner_that_is_no_csi_driver_is_not_missed_as_one() -> None:
+    """As rancher.io/local-path is, whose pod may wait for its image."""
+    told = diagnose(Observed(provisioner="rancher.io/local-path", messages=(FIRST, "Back-off pulling image")))
+    assert (told.what, told.problem) == ("", "Back-off pulling image")
