@@ -90,6 +90,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import (
 from ansible_collections.groundwork.kube.plugins.module_utils.nodes import NODES
 
 STORAGE = "/apis/storage.k8s.io/v1"
+VOLUMES = "/api/v1/persistentvolumes"
 INTERVAL = 1.0
 
 
@@ -166,8 +167,16 @@ def bind(module: ApiModule, api: ApiClient) -> dict[str, Any]:
             )
         node = (api.get(f"{home}/pods/{plan.NAME}") or {}).get("spec", {}).get("nodeName", "")
     finally:
+        let_go(api, home)
         api.delete(f"/api/v1/namespaces/{namespace}")
     return {"node": node, "storage_class": name}
+
+
+def let_go(api: ApiClient, home: str) -> None:
+    """A class may retain its volumes, which then nobody would take away."""
+    volume = (api.get(f"{home}/persistentvolumeclaims/{plan.NAME}") or {}).get("spec", {}).get("volumeName")
+    if volume and api.get(f"{VOLUMES}/{volume}"):
+        api.patch(f"{VOLUMES}/{volume}", {"spec": {"persistentVolumeReclaimPolicy": "Delete"}})
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.groundwork.kube.plugins.module_utils.storage_class import DEFAULT
 from ansible_collections.groundwork.kube.plugins.modules import volume_check
-from ansible_collections.groundwork.kube.plugins.modules.volume_check import STORAGE
+from ansible_collections.groundwork.kube.plugins.modules.volume_check import STORAGE, VOLUMES
 from tests.api.conftest import Api
 
 Call = Callable[..., dict[str, Any]]
@@ -96,13 +96,25 @@ def test_a_node_without_a_provider_id_is_named(api: Api, call: Call) -> None:
 
 
 def test_a_pod_that_gets_its_volume_says_where_and_nothing_of_it_stays(api: Api, call: Call) -> None:
-    def scheduler_and_kubelet() -> None:
+    volume = {
+        "metadata": {"name": "pvc-1"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": "1Gi"},
+            "persistentVolumeReclaimPolicy": "Retain",
+            "csi": {"driver": DRIVER, "volumeHandle": "vol-1"},
+        },
+    }
+
+    def scheduler_provisioner_and_kubelet() -> None:
         path = home(api)
+        api.client.create(VOLUMES, volume)
+        api.client.patch(f"{path}/persistentvolumeclaims/volume", {"spec": {"volumeName": "pvc-1"}})
         binding = {"metadata": {"name": "volume"}, "target": {"kind": "Node", "name": "k8s-redis"}}
         api.client.create(f"{path}/pods/volume/binding", binding)
         api.client.patch(f"{path}/pods/volume/status", {"status": {"phase": "Running"}})
 
-    others = threading.Thread(target=scheduler_and_kubelet)
+    others = threading.Thread(target=scheduler_provisioner_and_kubelet)
     others.start()
     bound = call("volume_check", bind=True, nodes=["k8s-redis"], timeout=60)
     others.join()
@@ -111,6 +123,9 @@ def test_a_pod_that_gets_its_volume_says_where_and_nothing_of_it_stays(api: Api,
     namespaces = [found["metadata"] for found in api.client.list(NAMESPACES)]
     verified = [each for each in namespaces if each["name"].startswith("groundwork-verify-")]
     assert all("deletionTimestamp" in each for each in verified)
+    retained = api.client.request("GET", f"{VOLUMES}/pvc-1")["spec"]["persistentVolumeReclaimPolicy"]
+    api.client.delete(f"{VOLUMES}/pvc-1")
+    assert retained == "Delete"
 
 
 def test_a_claim_that_stays_pending_is_told_by_its_cause(api: Api, call: Call) -> None:
