@@ -106,3 +106,20 @@ def test_what_controllers_and_machines_look_for_is_there(role: Any, aws: Account
     opened = {rule.get("FromPort") for rule in groups(aws)["eco2-node"]["IpPermissions"]}
     assert 179 in opened
     assert 4789 not in opened
+
+
+def test_what_somebody_else_has_made_is_neither_taken_over_nor_taken_away(role: Any, aws: Account) -> None:
+    ec2 = aws.client("ec2")
+    theirs = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    ec2.create_tags(Resources=[theirs], Tags=[{"Key": "Name", "Value": "eco2"}])
+    before = aws.contents()
+    refused = role()
+    assert "There is a VPC eco2 that Groundwork has not made" in refused.failures[0]
+    assert (refused.changed, aws.contents()) == ([], before)
+
+    ec2.delete_vpc(VpcId=theirs)
+    assert role().returncode == 0
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": ["eco2"]}])["Vpcs"]
+    subnet = ec2.create_subnet(VpcId=vpc["VpcId"], CidrBlock="10.0.200.0/24")["Subnet"]["SubnetId"]
+    assert role(part="remove").returncode != 0
+    assert [each["SubnetId"] for each in ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]] == [subnet]
