@@ -20,7 +20,7 @@ requirements:
   - boto3
 options:
   path:
-    description: The path that all names are below, with a slash at its beginning.
+    description: The path that all names are below, with a slash at its beginning and none at its end.
     type: str
     required: true
   facts:
@@ -91,6 +91,7 @@ deleted:
 """
 
 import json
+import re
 import secrets
 import string
 from collections.abc import Mapping
@@ -104,6 +105,8 @@ PLAIN = "String"
 ENCRYPTED = "SecureString"
 # As many as one call deletes.
 DELETE_AT_ONCE = 10
+# Never all there is: what is below a path can be deleted with it.
+_PATH = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -116,6 +119,11 @@ class Plan(NamedTuple):
 
     created: dict[str, str]
     updated: dict[str, str]
+
+
+def check_path(path: str) -> None:
+    if not _PATH.fullmatch(path):
+        raise ParametersError(f"path {path!r} is none. Remedy: write one like /eco2, which is no other cluster's.")
 
 
 def plan(params: Mapping[str, Any], observed: Mapping[str, Mapping[str, Any]]) -> Plan:
@@ -160,7 +168,7 @@ def _made_up(length: int) -> str:
 
 class Store:
     def __init__(self, session: Any, path: str) -> None:
-        self._ssm, self._path = session.client("ssm"), path.rstrip("/")
+        self._ssm, self._path = session.client("ssm"), path
 
     def observe(self) -> dict[str, dict[str, Any]]:
         below = f"{self._path}/"
@@ -233,6 +241,7 @@ def main() -> None:
     path = module.params["path"]
     act = present if module.params["state"] == "present" else absent
     try:
+        check_path(path)
         with answering():
             result = act(module, Store(clients(module), path))
     except ParametersError as error:

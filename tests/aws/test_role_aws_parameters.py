@@ -44,8 +44,11 @@ def parameters(aws: Account) -> dict[str, tuple[str, str]]:
 
 
 def test_facts_follow_and_secrets_stay(aws: Account, run: Callable[..., Run]) -> None:
-    vpc = aws.client("ec2").create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    aws.client("ec2").create_tags(Resources=[vpc], Tags=[{"Key": "Name", "Value": "eco2"}])
+    ec2 = aws.client("ec2")
+    name = {"Key": "Name", "Value": "eco2"}
+    others, vpc = (ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"] for _each in range(2))
+    ec2.create_tags(Resources=[others, vpc], Tags=[name])
+    ec2.create_tags(Resources=[vpc], Tags=[{"Key": "groundwork.kube/cluster", "Value": "eco2"}])
 
     assert run("--check", "--diff").changed == ["Write what the cluster reads"]
     assert parameters(aws) == {}
@@ -77,6 +80,16 @@ def test_what_is_a_secret_already_becomes_no_fact(aws: Account, run: Callable[..
     assert refused.returncode != 0
     assert "is a SecureString" in refused.failures[0]
     assert "hidden" not in refused.output
+
+
+def test_no_path_is_not_everything(aws: Account, run: Callable[..., Run]) -> None:
+    aws.client("ssm").put_parameter(Name="/another/redis", Type="String", Value="stays")
+
+    for path in ("", "/", "eco2", "/eco2/"):
+        refused = run(part="remove", aws_parameters_path=path)
+        assert (refused.returncode, refused.changed) == (2, [])
+        assert "Remedy: write one like /eco2" in refused.failures[0]
+    assert aws.client("ssm").get_parameter(Name="/another/redis")
 
 
 def test_all_of_it_goes_and_nothing_else(aws: Account, run: Callable[..., Run]) -> None:
