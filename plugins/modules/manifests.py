@@ -307,6 +307,9 @@ class Manifests:
 
     def render(self) -> None:
         content = self.fetch()
+        if not content.strip():
+            # Else a removal would find nothing to remove.
+            raise ManifestsError(f"{self.name}: nothing is in it. See whether what should have written it has failed.")
         patches, images, namespace = (self.module.params[name] for name in ("patches", "images", "namespace"))
         if not patches and not images and not namespace:
             with open(self.rendered, "wb") as stream:

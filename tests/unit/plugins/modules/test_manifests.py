@@ -75,6 +75,11 @@ def test_a_file_with_another_checksum_is_refused(run_module: Any, tmp_path: Path
     assert "Nothing was applied" in result["msg"]
 
 
+@pytest.mark.parametrize("state", ["present", "absent"])
+def test_text_without_anything_in_it_is_refused(run_module: Any, state: str) -> None:
+    assert "nothing is in it" in run_module(manifests, {"content": "\n", "state": state})["msg"]
+
+
 def test_a_missing_file_is_named(run_module: Any, tmp_path: Path) -> None:
     result = run_module(manifests, {"source": str(tmp_path / "absent.yaml")})
     assert result["failed"]
