@@ -8,6 +8,7 @@ The scenario molecule/ha builds the cluster and runs this in order.
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import json
 import os
@@ -143,7 +144,7 @@ class Cluster(Machines):
 
 @contextmanager
 def gaps_of(question: Callable[[], None]) -> Iterator[list[float]]:
-    """Ask five times a second; the block gets the gaps between answers."""
+    """Ask five times a second; the block gets the gaps between answers, and to its end."""
     gaps: list[float] = []
     done = threading.Event()
 
@@ -152,11 +153,12 @@ def gaps_of(question: Callable[[], None]) -> Iterator[list[float]]:
         while not done.wait(0.2):
             try:
                 question()
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 continue
             now = time.monotonic()
             gaps.append(now - last)
             last = now
+        gaps.append(time.monotonic() - last)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
