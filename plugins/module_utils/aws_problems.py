@@ -20,7 +20,9 @@ CIDR = "aws_network_cidr"
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 # AWS keeps the first four addresses of a subnet and its last.
+_ZONE_OF_REGION = r"(-[a-z]+-\d)?[a-z]"
 _RESERVED_FIRST, _RESERVED_LAST = 4, 1
+_LARGEST, _SMALLEST = 16, 28
 
 _Network = ipaddress.IPv4Network
 
@@ -59,6 +61,9 @@ def _network(inventory: Inventory, region: str) -> Iterator[Problem]:
     if whole is None:
         yield inventory.says(CIDR, f"{inventory.shared(CIDR)!r} is no network", "write it like 10.0.0.0/16")
         return
+    if whole.prefixlen < _LARGEST:
+        yield inventory.says(CIDR, f"{whole} is larger than AWS makes a VPC", f"write a /{_LARGEST} at most")
+        return
     for variable in ("kubeadm_pod_subnet", "kubeadm_service_subnet"):
         other = _parsed(inventory.shared(variable))
         if other and other.overlaps(whole):
@@ -72,7 +77,14 @@ def _network(inventory: Inventory, region: str) -> Iterator[Problem]:
             private.append(_Network(zone["private"]))
     # An address can be judged when all subnets are known.
     if len(private) == len(inventory.shared(ZONES)):
+        yield from _twice(inventory)
         yield from _addresses(inventory, private)
+
+
+def _twice(inventory: Inventory) -> Iterator[Problem]:
+    names = [zone["zone"] for zone in inventory.shared(ZONES)]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield inventory.says(ZONES, f"{name} is there twice", "write each zone once, with larger subnets")
 
 
 def _zone(inventory: Inventory, zone: Any, region: str, whole: _Network, taken: list[_Network]) -> Iterator[Problem]:
@@ -80,7 +92,7 @@ def _zone(inventory: Inventory, zone: Any, region: str, whole: _Network, taken: 
         example = f"{{zone: {region}a, private: 10.0.1.0/24, public: 10.0.101.0/24}}"
         yield inventory.says(ZONES, f"{zone!r} does not say zone, private and public", f"write {example}")
         return
-    if not str(zone["zone"]).startswith(region):
+    if not re.fullmatch(re.escape(region) + _ZONE_OF_REGION, str(zone["zone"])):
         yield inventory.says(ZONES, f"{zone['zone']} is no zone of {region}", f"write one like {region}a")
     for kind in ("private", "public"):
         subnet = _parsed(zone[kind])
@@ -89,6 +101,10 @@ def _zone(inventory: Inventory, zone: Any, region: str, whole: _Network, taken: 
                 ZONES, f"{zone[kind]} is no part of {CIDR}, {whole}", f"write a network within {whole}"
             )
             continue
+        if subnet.prefixlen > _SMALLEST:
+            yield inventory.says(
+                ZONES, f"{subnet} is smaller than AWS makes a subnet", f"write a /{_SMALLEST} at least"
+            )
         for other in taken:
             if subnet.overlaps(other):
                 yield inventory.says(ZONES, f"{subnet} overlaps {other}", "give each subnet its own addresses")
