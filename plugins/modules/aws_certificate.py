@@ -37,7 +37,7 @@ options:
     choices: [present, absent]
     default: present
   tags:
-    description: The tags of one that is asked for.
+    description: The tags of one that is asked for. With O(state=absent), one that has not all of them stays.
     type: dict
     default: {}
   timeout:
@@ -85,7 +85,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.groundwork.kube.plugins.module_utils.aws import AwsError, answering, clients, listed
+from ansible_collections.groundwork.kube.plugins.module_utils.aws import AwsError, answering, clients, listed, tags
 
 LIVING = ["PENDING_VALIDATION", "ISSUED"]
 RECORD_SECONDS = 300
@@ -130,13 +130,13 @@ class Certificates:
         names = sorted(self._names)
         # Asked for twice within an hour, it is one certificate.
         token = hashlib.sha256(" ".join(names).encode()).hexdigest()[:32]
-        tags = [{"Key": key, "Value": value} for key, value in self._params["tags"].items()]
+        given = [{"Key": key, "Value": value} for key, value in self._params["tags"].items()]
         arn: str = self._acm.request_certificate(
             DomainName=self._params["domain"],
             SubjectAlternativeNames=names,
             ValidationMethod="DNS",
             IdempotencyToken=token,
-            **({"Tags": tags} if tags else {}),
+            **({"Tags": given} if given else {}),
         )["CertificateArn"]
         return arn
 
@@ -165,6 +165,10 @@ class Certificates:
 
     def wait_until_issued(self, arn: str) -> None:
         self._wait(arn, lambda each: bool(each["Status"] == "ISSUED"))
+
+    def has_tags(self, arn: str) -> bool:
+        found = tags(self._acm.list_tags_for_certificate(CertificateArn=arn))
+        return bool(self._params["tags"].items() <= found.items())
 
     def delete(self, arn: str) -> None:
         """Its records stay: another certificate for these names has the same."""
@@ -208,9 +212,11 @@ def _present(certificates: Certificates, check: bool) -> tuple[str, list[str]]:
 
 def _absent(certificates: Certificates, check: bool) -> tuple[str, list[str]]:
     arn = certificates.find()
-    if arn and not check:
+    if not arn or not certificates.has_tags(arn):
+        return arn, []
+    if not check:
         certificates.delete(arn)
-    return "", ["certificate"] if arn else []
+    return "", ["certificate"]
 
 
 def main() -> None:

@@ -87,6 +87,13 @@ def test_it_is_taken_away(certificate: Call, aws: Account) -> None:
     assert aws.contents() == before
 
 
+def test_one_of_somebody_elses_stays(certificate: Call, aws: Account) -> None:
+    theirs = certificate(tags={"groundwork.kube/cluster": "other"})["arn"]
+    told = certificate(state="absent", tags={"groundwork.kube/cluster": "eco2"})
+    assert (told["changed"], told["arn"]) == (False, theirs)
+    assert certificate(state="absent", tags={"groundwork.kube/cluster": "other"})["changed"] is True
+
+
 def test_the_role_makes_zone_and_certificate_and_tells_later_roles(
     play: Play, cluster_play: Any, aws: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
