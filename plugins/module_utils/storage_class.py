@@ -76,9 +76,11 @@ def removal_refusals(
 ) -> Iterator[str]:
     """Why the class and its provisioner must not go."""
     for other in classes:
+        if other.get("provisioner") != provisioner:
+            continue
         if other["metadata"]["name"] == name:
             yield from _owned_by_git(other)
-        elif other.get("provisioner") == provisioner:
+        else:
             yield (
                 f"StorageClass {other['metadata']['name']} is made of {provisioner}, too. Remedy: let its owner "
                 "remove it first."

@@ -47,7 +47,9 @@ options:
     type: bool
     default: false
   state:
-    description: Whether the class shall be there. With V(absent) its parameters do not matter.
+    description: >-
+      Whether the class shall be there. With V(absent) its parameters do not matter, and one of another provisioner's
+      stays.
     type: str
     choices: [present, absent]
     default: present
@@ -117,7 +119,7 @@ def absent(module: ApiModule, api: ApiClient) -> dict[str, Any]:
     name, provisioner = module.params["name"], module.params["provisioner"]
     classes = api.list(CLASSES)
     problems = list(removal_refusals(name, provisioner, classes, api.list(VOLUMES)))
-    there = [each for each in classes if each["metadata"]["name"] == name]
+    there = [each for each in classes if (each["metadata"]["name"], each.get("provisioner")) == (name, provisioner)]
     if there and not problems:
         query = {"dryRun": "All"} if module.check_mode else {}
         api.delete(f"{CLASSES}/{path_segment(name)}", query=query)

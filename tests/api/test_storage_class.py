@@ -120,6 +120,13 @@ def test_the_last_volume_keeps_the_class(api: Api, call: Call) -> None:
     assert not call("storage_class", **GP3, state="absent")["changed"]
 
 
+def test_a_class_of_that_name_of_another_drivers_stays(api: Api, call: Call) -> None:
+    plant(api, "gp3", "kubernetes.io/aws-ebs")
+
+    assert not call("storage_class", **GP3, state="absent")["changed"]
+    assert api.client.get(f"{CLASSES}/gp3")
+
+
 def test_another_class_of_the_driver_keeps_the_driver(api: Api, call: Call) -> None:
     plant(api, "io2", "ebs.csi.aws.com")
 
