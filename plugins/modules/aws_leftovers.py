@@ -13,8 +13,8 @@ author: Groundwork founders (@groundwork)
 description:
   - >-
     Deletes the load balancers, target groups and security groups of the AWS Load Balancer Controller, which it tags
-    C(elbv2.k8s.aws/cluster), and the volumes of the EBS CSI driver, which it tags C(kubernetes.io/cluster/<cluster>).
-    Nobody else would, once the cluster is gone.
+    C(elbv2.k8s.aws/cluster), and the volumes of the EBS CSI driver, which it tags C(ebs.csi.aws.com/cluster) and
+    C(kubernetes.io/cluster/<cluster>). Nobody else would, once the cluster is gone.
   - What Groundwork itself has made has the tag C(groundwork.kube/cluster), and is left to its roles.
   - The controllers would make it all again, and a volume in use cannot go, so that their machines go first. In check
     mode, this lists what there is beforehand.
@@ -79,6 +79,7 @@ TAGS_AT_ONCE = 20
 # What AWS says of something that another thing has not let go of yet.
 IN_USE = ("DependencyViolation", "ResourceInUse", "VolumeInUse")
 OURS = "groundwork.kube/cluster"
+DRIVERS = "ebs.csi.aws.com/cluster"
 
 
 class Leftover(NamedTuple):
@@ -135,7 +136,7 @@ class Account:
         return listed(self._ec2, "describe_security_groups", "SecurityGroups", Filters=wanted)
 
     def _volumes(self) -> Iterator[Mapping[str, Any]]:
-        wanted = filters(**{f"tag:kubernetes.io/cluster/{self._cluster}": ["owned"]})
+        wanted = filters(**{f"tag:kubernetes.io/cluster/{self._cluster}": ["owned"], f"tag:{DRIVERS}": ["true"]})
         found = listed(self._ec2, "describe_volumes", "Volumes", Filters=wanted)
         return (volume for volume in found if OURS not in tags(volume))
 
