@@ -82,13 +82,16 @@ def hold(
     this process dies first.
     """
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    # Never unlinked: a waiter may already have this file open. Readable, so that a person can see who works here.
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    # Never unlinked: a waiter may already have this file open. Whoever may read it may lock it, so nobody else may.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
+        os.fchmod(descriptor, 0o600)
         started = time.monotonic()
-        holder = ""
+        text = holder = ""
         while not _try_lock(descriptor):
-            holder = describe_holder(_read(descriptor))
+            # A holder takes its name out before it lets go.
+            text = _read(descriptor) or text
+            holder = describe_holder(text)
             if time.monotonic() - started >= timeout:
                 raise LockTimeoutError(
                     f"{path} is held by {holder}; waited {timeout:.0f} s. "

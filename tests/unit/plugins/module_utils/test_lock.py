@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.groundwork.kube.plugins.module_utils import lock as lock_module
 from ansible_collections.groundwork.kube.plugins.module_utils.lock import LockTimeoutError, describe_holder, hold
 
 HOLD = """
@@ -70,6 +71,25 @@ def test_a_holder_that_was_killed_frees_the_lock(lock: Path, holder: subprocess.
 
     with hold("host_settings", str(lock), timeout=0):
         assert "host_settings" in describe_holder(lock.read_text())
+
+
+def test_a_holder_that_is_about_to_let_go_is_still_named(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    texts = iter(['{"what": "kubeadm_join", "who": "ops", "pid": 7, "since": "now"}', ""])
+    tries = iter([False, False, True])
+    monkeypatch.setattr(lock_module, "_read", lambda _descriptor: next(texts))
+    monkeypatch.setattr(lock_module, "_try_lock", lambda _descriptor: next(tries))
+    monkeypatch.setattr(lock_module, "POLL_INTERVAL", 0)
+    with hold("host_settings", str(lock), waited=lambda holder, _seconds: told.append(holder)):
+        pass
+    assert told == ["kubeadm_join (user ops, process 7, since now)"]
+
+
+def test_nobody_else_may_lock_the_node(lock: Path) -> None:
+    lock.parent.mkdir()
+    lock.touch(0o644)
+    with hold("kubeadm init", str(lock)):
+        assert lock.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_kubeadm_that_outlives_its_module_keeps_the_node_locked(lock: Path, tmp_path: Path) -> None:
