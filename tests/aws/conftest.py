@@ -89,7 +89,8 @@ class Account:
         for service, call, place, name in LISTS:
             listed = getattr(self.client(service), call)()[place]
             found |= {f"{call} {each[name]}" for each in listed if each.get("State") not in GONE}
-        return found
+        own = self.client("iam").list_policies(Scope="Local")["Policies"]
+        return found | {f"policy {each['PolicyName']}" for each in own}
 
 
 def tags(resource: dict[str, Any]) -> dict[str, str]:

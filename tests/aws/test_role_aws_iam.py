@@ -145,6 +145,22 @@ def test_a_policy_that_leaves_the_inventory_leaves_its_machines(role: Any, aws: 
     assert set(policies_of(aws, "eco2-storage")) == {"eco2-logs"}
 
 
+def test_a_role_that_somebody_else_has_made_is_left_alone(role: Any, aws: Account) -> None:
+    aws.client("iam").create_role(RoleName="eco2-node", AssumeRolePolicyDocument="{}")
+    before = aws.contents()
+    for part in ("main", "remove"):
+        run = role(part=part)
+        assert "eco2-node: there is such a role in the account, and Groundwork has not made it" in run.failures[0]
+        assert (run.changed, aws.contents()) == ([], before)
+
+
+def test_a_policy_that_nobody_has_written_is_refused(role: Any, aws: Account) -> None:
+    before = aws.contents()
+    run = role(aws_iam_profiles={"node": ["logs", "ebs_csi"]})
+    assert "there is no policy ebs_csi. Remedy: choose from cloud-controller, ebs-csi," in run.failures[0]
+    assert (run.returncode != 0, aws.contents()) == (True, before)
+
+
 def test_a_policy_for_a_bucket_without_a_name_is_refused(role: Any, aws: Account) -> None:
     before = aws.contents()
     run = role(aws_iam_profiles={"storage": ["images"]})
