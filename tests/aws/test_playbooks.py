@@ -50,7 +50,9 @@ def plant_what_kubernetes_makes(aws: Account, cluster: str, vpc: str) -> str:
     ec2.create_volume(
         Size=8,
         AvailabilityZone=f"{REGION}a",
-        TagSpecifications=[{"ResourceType": "volume", "Tags": owned}],
+        TagSpecifications=[
+            {"ResourceType": "volume", "Tags": [*owned, {"Key": "ebs.csi.aws.com/cluster", "Value": "true"}]}
+        ],
     )
     elb.create_target_group(Name=name, Protocol="HTTP", Port=30000, VpcId=vpc, Tags=tags)
     elb.create_load_balancer(Name=name, Subnets=[subnets[0]["SubnetId"]], SecurityGroups=[group], Tags=tags)
@@ -95,21 +97,33 @@ def test_fourteen_machines_are_made_and_go_with_all_that_kubernetes_made(run: An
     assert aws.contents() == before
 
 
+def own_policies(aws: Account) -> dict[str, dict[str, Any]]:
+    return {each["PolicyName"]: each for each in aws.client("iam").list_policies(Scope="Local")["Policies"]}
+
+
+def parameters(aws: Account) -> list[str]:
+    found = aws.client("ssm").get_parameters_by_path(Path="/eco2", Recursive=True)["Parameters"]
+    return [each["Name"] for each in found]
+
+
 def test_external_dns_may_keep_the_records_of_the_domains_zone_and_of_no_other(
     run: Any, aws: Account, called: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # AWS takes minutes to look for the certificate's records.
     monkeypatch.setattr(settings, "ACM_VALIDATION_WAIT", -1)
-    made = run(BOOTSTRAP, "--tags=aws_dns_cdn,aws_iam", aws_dns_cdn_domain="example.org")
+    made = run(BOOTSTRAP, "--tags=aws_dns_cdn,aws_iam,aws_parameters", aws_dns_cdn_domain="example.org")
     assert made.failures == []
     (zone,) = aws.client("route53").list_hosted_zones()["HostedZones"]
-    iam = aws.client("iam")
-    (policy,) = [
-        each for each in iam.list_policies(Scope="Local")["Policies"] if each["PolicyName"] == "eco2-external-dns"
-    ]
-    document = iam.get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])["PolicyVersion"]
-    resources = {each["Sid"]: each["Resource"] for each in document["Document"]["Statement"]}
+    policy = own_policies(aws)["eco2-external-dns"]
+    found = aws.client("iam").get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])
+    resources = {each["Sid"]: each["Resource"] for each in found["PolicyVersion"]["Document"]["Statement"]}
     assert resources["KeepRecords"] == f"arn:aws:route53:::{zone['Id'].lstrip('/')}"
+    assert parameters(aws) == ["/eco2/cluster/region"]
+
+    # destroy does not know of the zone, and takes the right to it away all the same.
+    assert "all parameters below /eco2 " in run(DESTROY).failures[0]
+    assert run(DESTROY, "--tags=aws_iam,aws_parameters", groundwork_confirm="eco2").failures == []
+    assert (own_policies(aws), parameters(aws)) == ({}, [])
 
 
 def test_a_wrong_inventory_and_a_missing_region_are_refused_before_aws_is_asked(
