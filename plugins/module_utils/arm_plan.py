@@ -25,7 +25,7 @@ Body = dict[str, Any]
 RESOURCE_GROUPS = "microsoft.resources/resourcegroups"
 
 # What the service keeps, and what no body may hold.
-_READ_ONLY = {"etag", "systemdata", "provisioningstate", "resourceguid"}
+_READ_ONLY = frozenset({"etag", "systemdata", "provisioningstate", "resourceguid"})
 _READ_ONLY_AT_THE_TOP = _READ_ONLY | {"id", "name", "type"}
 _ITEM_KEYS = ("name", "id")
 _HALF_MADE = ("failed", "canceled")
@@ -509,7 +509,7 @@ def _spelling(name: str, there: Mapping[str, Any]) -> str:
     return next((known for known in there if known.lower() == name.lower()), name)
 
 
-def _writable(value: Any, read_only: set[str] = _READ_ONLY) -> Any:
+def _writable(value: Any, read_only: frozenset[str] = _READ_ONLY) -> Any:
     if isinstance(value, dict):
         return {name: _writable(within) for name, within in value.items() if name.lower() not in read_only}
     if isinstance(value, list):
