@@ -12,7 +12,8 @@ from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils import topology
 from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan import Inventory
-from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem, is_dns_name, nearest
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import nearest
+from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem, is_dns_name
 
 VARIABLE = "argocd_root_values.addressPools"
 KEYS = ("name", "addresses", "autoAssign", "avoidBuggyIPs", "interfaces", "nodeSelectors")

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.metadata import (
     check_label_value,
     parse_taints,
 )
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import did_you_mean
 
 CLUSTER = "Microsoft.ContainerService/managedClusters"
 POOL = f"{CLUSTER}/agentPools"
@@ -144,8 +144,7 @@ def _pool_problems(pool: Mapping[str, Any]) -> Iterator[str]:
     known = {*_POOL_PROPERTIES, "name"}
     for name in pool:
         if name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1)
-            yield f"{name} is not known" + (f"; did you mean {nearest[0]}?" if nearest else "")
+            yield f"{name} is not known{did_you_mean(name, known)}"
     fewest, most = pool.get("min_count"), pool.get("max_count")
     if (fewest is None) != (most is None):
         yield "min_count and max_count go together"

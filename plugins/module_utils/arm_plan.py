@@ -9,16 +9,17 @@ joined by dots; it names the same property of every item of a list, because item
 
 from __future__ import annotations
 
-import difflib
 import graphlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 from urllib.parse import quote
+
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import did_you_mean
 
 Body = dict[str, Any]
 
@@ -200,7 +201,7 @@ def _resource(entry: Mapping[str, Any], subscription: str) -> Resource:
         told[option] = frozenset(path.lower() for path in entry[option])
         for path in entry[option]:
             if path.lower() not in known:
-                raise ArmPlanError(f"{option} {path}: the body has no such property{_nearest(path.lower(), known)}")
+                raise ArmPlanError(f"{option} {path}: the body has no such property{did_you_mean(path, known)}")
     return Resource(
         key=entry["key"] or entry["name"],
         id=address,
@@ -228,7 +229,7 @@ def _contradictions(resources: Sequence[Resource]) -> Iterator[str]:
             yield f"{resource.key}: {resource.id} is declared more than once; say it in one place"
         for other in resource.depends_on:
             if other not in keys:
-                yield f"{resource.key}: depends_on {other}: no resource is called so{_nearest(other, keys)}"
+                yield f"{resource.key}: depends_on {other}: no resource is called so{did_you_mean(other, keys)}"
 
 
 def prerequisites(resources: Sequence[Resource]) -> dict[str, set[str]]:
@@ -552,11 +553,6 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
     elif isinstance(value, str):
         yield value
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
 
 
 def _text(value: Any) -> str:

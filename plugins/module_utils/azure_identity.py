@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import did_you_mean
 
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 IDENTITY_API = "2023-01-31"
@@ -149,11 +150,11 @@ def _trust_problems(trusted: Mapping[str, Any]) -> Iterator[str]:
 def _assignment_problems(assignment: Mapping[str, Any], identities: list[str]) -> Iterator[str]:
     role, identity = assignment["role"], assignment.get("identity")
     if role not in ROLES and not _UUID.fullmatch(role) and not role.startswith("/"):
-        yield f"is no role that is known here by name{_nearest(role, ROLES)}; its id does, too"
+        yield f"is no role that is known here by name{did_you_mean(role, ROLES)}; its id does, too"
     if bool(identity) == bool(assignment.get("principal_id")):
         yield "says either identity or principal_id"
     elif identity and identity not in identities:
-        yield f"there is no identity {identity}{_nearest(identity, identities)}"
+        yield f"there is no identity {identity}{did_you_mean(identity, identities)}"
     if not assignment["scope"].startswith("/"):
         yield f"scope {assignment['scope']!r}: is the id of a resource, a resource group or a subscription"
 
@@ -164,8 +165,3 @@ def _who(assignment: Mapping[str, Any]) -> str:
 
 def _list(holder: Mapping[str, Any], name: str) -> list[Any]:
     return holder.get(name) or []
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {nearest[0]}?" if nearest else ""

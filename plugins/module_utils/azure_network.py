@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any, Union
+
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import did_you_mean
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
@@ -166,8 +167,7 @@ def _list(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 def _unknown(where: str, name: str, known: Iterable[str]) -> Iterator[str]:
     names = list(known)
     if name not in names:
-        nearest = difflib.get_close_matches(name, names, n=1)
-        yield f"{where}: there is no {name}" + (f"; did you mean {nearest[0]}?" if nearest else "")
+        yield f"{where}: there is no {name}{did_you_mean(name, names)}"
 
 
 # --- what it is made of -----------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan import Inventory
-from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem, nearest
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import nearest
+from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem
 
 CHOICES = ("none", "provider_id", "aws_ccm")
 STORAGE = ("none", "ebs_csi")

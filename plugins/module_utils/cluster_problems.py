@@ -25,6 +25,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan impor
     SHARED,
     Inventory,
 )
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import nearest
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import (
     API_LB,
     CONTROL_PLANE,
@@ -32,7 +33,6 @@ from ansible_collections.groundwork.kube.plugins.module_utils.topology import (
     WORKER,
     Problem,
     is_dns_name,
-    nearest,
 )
 
 # kubeadm's own limits (cmd/kubeadm/app/constants and .../apis/kubeadm/validation).

@@ -16,12 +16,12 @@ from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan impor
     BALANCED_PORT,
     Inventory,
 )
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import nearest
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import (
     API_LB,
     CONTROL_PLANE,
     ETCD,
     Problem,
-    nearest,
 )
 
 PROVIDERS = ("keepalived", "kube_vip", "external")

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from ansible_collections.groundwork.kube.plugins.module_utils import address_pools
 from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan import Inventory
-from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem, is_dns_name, nearest
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import nearest
+from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem, is_dns_name
 
 CHOICES = {
     "groundwork_gitops": ("argocd", "none"),

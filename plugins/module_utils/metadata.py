@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import nearest
 
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 
@@ -162,9 +163,8 @@ def _in_domain(namespace: str, *domains: str) -> bool:
 
 
 def _suggestion(effect: str) -> str:
-    by_lower_case = {known.lower(): known for known in TAINT_EFFECTS}
-    nearest = difflib.get_close_matches(effect.lower(), by_lower_case, n=1, cutoff=0.5)
-    return f"did you mean {by_lower_case[nearest[0]]}?" if nearest else f"write {_either(TAINT_EFFECTS)}"
+    meant = nearest(effect, TAINT_EFFECTS, cutoff=0.5)
+    return f"did you mean {meant}?" if meant else f"write {_either(TAINT_EFFECTS)}"
 
 
 def _either(words: Iterable[str]) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import nearest
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import (
     NODE_VARIABLES,
     Problem,
     Variables,
-    nearest,
 )
 
 Options = Mapping[str, Mapping[str, Any]]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -85,13 +84,6 @@ def problems(groups: Groups, hostvars: Mapping[str, Variables]) -> list[Problem]
     names = members(groups)
     found = [problem for name in names for problem in _node_problems(name, hostvars[name])]
     return found + list(_shared_addresses(names, hostvars))
-
-
-def nearest(word: Any, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The known word that was probably meant."""
-    by_lower_case = {name.lower(): name for name in known}
-    matches = difflib.get_close_matches(str(word).lower(), by_lower_case, n=1, cutoff=cutoff)
-    return by_lower_case[matches[0]] if matches else None
 
 
 def is_dns_name(name: Any) -> bool:

@@ -12,7 +12,6 @@ from ansible_collections.groundwork.kube.plugins.module_utils.topology import (
     CONTROL_PLANE_TAINT,
     Problem,
     address,
-    nearest,
     nodes,
     problems,
     summary,
@@ -93,11 +92,6 @@ def test_two_taints_of_one_key_and_effect_are_one_too_many() -> None:
 def test_hosts_that_share_a_problem_share_its_line() -> None:
     lines = summary([Problem(host, "v", "is wrong", "mend it") for host in ("a", "b", "c", "d", "e")])
     assert lines == ["a, b, c and 2 more: v: is wrong. Remedy: mend it."]
-
-
-def test_the_nearest_word_is_found_whatever_its_case() -> None:
-    assert nearest("ipip-crosssubnet", ["IPIP", "IPIPCrossSubnet"]) == "IPIPCrossSubnet"
-    assert nearest("flannel", ["IPIP", "VXLAN"]) is None
 
 
 def test_the_filter_gives_nodes_or_says_every_problem() -> None:
