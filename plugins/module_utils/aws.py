@@ -27,6 +27,8 @@ except ImportError:
         """Likewise."""
 
 
+# The options that the doc fragment groundwork.kube.aws describes.
+AWS_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"region": {"type": "str"}}
 # The states of an instance that is still somebody's.
 LIVING = ("pending", "running", "stopping", "stopped")
 

@@ -14,9 +14,8 @@ description:
   - >-
     Makes an S3 bucket and keeps it private: no public access, whatever an object's ACL says, encryption at rest, TLS on
     the way, and no objects of another account's. What M(amazon.aws.s3_bucket) cannot tell in check mode, this does.
-  - Region and credentials are taken from where botocore takes them.
-requirements:
-  - boto3
+extends_documentation_fragment:
+  - groundwork.kube.aws
 options:
   name:
     description: The bucket's name, which nobody else in the world may have.
@@ -43,9 +42,6 @@ options:
     description: With O(state=absent), delete what is in it, too. Without, a bucket that is not empty is an error.
     type: bool
     default: false
-  region:
-    description: The region.
-    type: str
 attributes:
   check_mode:
     support: full
@@ -78,7 +74,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.groundwork.kube.plugins.module_utils.aws import AwsError, answering, clients
+from ansible_collections.groundwork.kube.plugins.module_utils.aws import AWS_ARGUMENT_SPEC, AwsError, answering, clients
 
 RULE = "groundwork"
 # An upload that was broken off is paid for until somebody deletes it.
@@ -277,7 +273,7 @@ def main() -> None:
             "keep_days": {"type": "int", "default": 0},
             "tags": {"type": "dict", "default": {}},
             "force": {"type": "bool", "default": False},
-            "region": {"type": "str"},
+            **AWS_ARGUMENT_SPEC,
         },
         supports_check_mode=True,
     )

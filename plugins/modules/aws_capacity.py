@@ -14,9 +14,8 @@ description:
   - Asks whether each instance's type is on offer in its zone, whether its subnet has an address left, and whether the
     account's quota of vCPUs has room for all of them. Instances that are there already are not counted again.
   - Fails with everything that is missing. What AWS does not answer, for lack of rights mostly, is a warning.
-  - Region and credentials are taken from where botocore takes them.
-requirements:
-  - boto3
+extends_documentation_fragment:
+  - groundwork.kube.aws
 options:
   cluster:
     description: The cluster's name, which is the value of the tag C(groundwork.kube/cluster) of its instances.
@@ -40,9 +39,6 @@ options:
         description: The subnet that it will be in.
         type: str
         required: true
-  region:
-    description: The region.
-    type: str
 attributes:
   check_mode:
     support: full
@@ -80,6 +76,7 @@ from typing import Any, TypeVar
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
+    AWS_ARGUMENT_SPEC,
     LIVING,
     AwsError,
     answering,
@@ -219,7 +216,7 @@ def main() -> None:
         argument_spec={
             "cluster": {"type": "str", "required": True},
             "instances": {"type": "list", "elements": "dict", "required": True, "options": instance},
-            "region": {"type": "str"},
+            **AWS_ARGUMENT_SPEC,
         },
         supports_check_mode=True,
     )

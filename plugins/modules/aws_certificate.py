@@ -14,9 +14,9 @@ description:
   - >-
     Asks AWS Certificate Manager for a certificate, puts the records by which AWS sees whose domain it is into a zone of
     Route 53, and waits until it is issued. As long as those records stay, AWS renews it.
-  - Region and credentials are taken from where botocore takes them. CloudFront takes certificates of C(us-east-1) only.
-requirements:
-  - boto3
+  - CloudFront takes certificates of C(us-east-1) only.
+extends_documentation_fragment:
+  - groundwork.kube.aws
 options:
   domain:
     description: The name that it is for.
@@ -44,9 +44,6 @@ options:
     description: Seconds to wait for it to be issued.
     type: int
     default: 900
-  region:
-    description: The region.
-    type: str
 attributes:
   check_mode:
     support: full
@@ -85,7 +82,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.groundwork.kube.plugins.module_utils.aws import AwsError, answering, clients, listed, tags
+from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
+    AWS_ARGUMENT_SPEC,
+    AwsError,
+    answering,
+    clients,
+    listed,
+    tags,
+)
 
 LIVING = ["PENDING_VALIDATION", "ISSUED"]
 RECORD_SECONDS = 300
@@ -228,7 +232,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "tags": {"type": "dict", "default": {}},
             "timeout": {"type": "int", "default": 900},
-            "region": {"type": "str"},
+            **AWS_ARGUMENT_SPEC,
         },
         supports_check_mode=True,
     )

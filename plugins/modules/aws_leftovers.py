@@ -18,9 +18,8 @@ description:
   - What Groundwork itself has made has the tag C(groundwork.kube/cluster), and is left to its roles.
   - The controllers would make it all again, and a volume in use cannot go, so that their machines go first. In check
     mode, this lists what there is beforehand.
-  - Region and credentials are taken from where botocore takes them.
-requirements:
-  - boto3
+extends_documentation_fragment:
+  - groundwork.kube.aws
 options:
   cluster:
     description: The cluster's name.
@@ -30,9 +29,6 @@ options:
     description: Seconds to wait for AWS to let go of what is being deleted.
     type: int
     default: 300
-  region:
-    description: The region.
-    type: str
 attributes:
   check_mode:
     support: full
@@ -66,6 +62,7 @@ from typing import Any, NamedTuple
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
+    AWS_ARGUMENT_SPEC,
     AwsError,
     answering,
     clients,
@@ -165,7 +162,7 @@ def main() -> None:
         argument_spec={
             "cluster": {"type": "str", "required": True},
             "timeout": {"type": "int", "default": 300},
-            "region": {"type": "str"},
+            **AWS_ARGUMENT_SPEC,
         },
         supports_check_mode=True,
     )

@@ -15,9 +15,8 @@ description:
     nothing else.
   - Facts follow the inventory. A secret is written once, given or made up, and never again, so that a rotated one stays
     rotated. What is there is never decrypted, and no secret is in a result, a diff or a log.
-  - Region and credentials are taken from where botocore takes them.
-requirements:
-  - boto3
+extends_documentation_fragment:
+  - groundwork.kube.aws
 options:
   path:
     description: The path that all names are below, with a slash at its beginning and none at its end.
@@ -48,9 +47,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  region:
-    description: The region.
-    type: str
 attributes:
   check_mode:
     support: full
@@ -99,7 +95,13 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.groundwork.kube.plugins.module_utils.aws import AwsError, answering, clients, listed
+from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
+    AWS_ARGUMENT_SPEC,
+    AwsError,
+    answering,
+    clients,
+    listed,
+)
 
 PLAIN = "String"
 ENCRYPTED = "SecureString"
@@ -234,7 +236,7 @@ def main() -> None:
             "generated": {"type": "dict", "default": {}, "no_log": False},
             "tags": {"type": "dict", "default": {}},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "region": {"type": "str"},
+            **AWS_ARGUMENT_SPEC,
         },
         supports_check_mode=True,
     )
