@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,8 +27,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.nodes import NODES
 from lab.api import ApiServer
 from lab.artifacts import Artifacts, load_versions
 from lab.components import component_named
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.ansible_playbook import environment, play_here
 
 Play = Callable[..., "subprocess.Popen[str]"]
 
@@ -188,20 +184,9 @@ def play(api: Api, tmp_path: Path) -> Play:
     """Start a play on this machine, as a user would, with the server's kubeconfig in the environment."""
 
     def play(tasks: list[dict[str, Any]], *arguments: str, **variables: Any) -> subprocess.Popen[str]:
-        playbook = tmp_path / "play.json"
-        hosts = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks, "vars": variables}
-        playbook.write_text(json.dumps([hosts]))
         return subprocess.Popen(
-            [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", *arguments, playbook],
-            env={
-                **os.environ,
-                "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "collections"),
-                "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
-                "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
-                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-                "ANSIBLE_NOCOLOR": "1",
-                "K8S_AUTH_KUBECONFIG": str(api.kubeconfig),
-            },
+            play_here(tmp_path, tasks, *arguments, **variables),
+            env=environment(tmp_path, K8S_AUTH_KUBECONFIG=str(api.kubeconfig)),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

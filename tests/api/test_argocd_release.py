@@ -17,7 +17,8 @@ import pytest
 
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION
 from lab.api import binary
-from tests.api.conftest import REPOSITORY, Api, ArgoCd
+from tests.ansible_playbook import PROGRAM, REPOSITORY
+from tests.api.conftest import Api, ArgoCd
 from tests.fake_harbor import PATH, SECRET, USER, WEB, running, scanned
 
 PROGRAMS = {
@@ -79,7 +80,7 @@ def deploy(inventory: Path, api: Api, **variables: Any) -> str:
     hosts = {"cp-1": {"ansible_host": "192.0.2.11", "ansible_connection": "local"}}
     inventory.write_text(json.dumps({"kube_control_plane": {"hosts": hosts, "vars": variables}}))
     done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), "-i", inventory, "playbooks/deploy_production.yml"],
+        [PROGRAM, "-i", inventory, "playbooks/deploy_production.yml"],
         cwd=REPOSITORY,
         env={
             **os.environ,

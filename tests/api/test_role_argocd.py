@@ -24,7 +24,8 @@ from ansible_collections.groundwork.kube.plugins.module_utils.argocd import API_
 from ansible_collections.groundwork.kube.plugins.modules.argocd_secrets import matches
 from lab.api import binary
 from lab.artifacts import cache_directory
-from tests.api.conftest import REPOSITORY, Api, Play, argocd_crd_directory
+from tests.ansible_playbook import REPOSITORY
+from tests.api.conftest import Api, Play, argocd_crd_directory
 from tests.gitops.rendering import chart_at_hand
 
 NAMESPACE = "argocd"

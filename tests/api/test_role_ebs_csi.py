@@ -19,7 +19,8 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClie
 from ansible_collections.groundwork.kube.plugins.modules.storage_class import CLASSES, VOLUMES
 from ansible_collections.groundwork.kube.plugins.modules.volume_check import STORAGE
 from lab.api import binary
-from tests.api.conftest import REPOSITORY, Api, Play
+from tests.ansible_playbook import REPOSITORY
+from tests.api.conftest import Api, Play
 from tests.gitops.rendering import chart_at_hand
 
 PINS = yaml.safe_load((REPOSITORY / "versions.yml").read_text())

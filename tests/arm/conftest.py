@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +12,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.groundwork.kube.plugins.module_utils import arm
+from tests import ansible_playbook
 from tests.arm.fake import CLIENT, SUBSCRIPTION, TENANT, FakeArm, fake_arm
-
-ROOT = Path(__file__).parents[2]
 
 Call = Callable[..., dict[str, Any]]
 Play = Callable[..., "Run"]
@@ -81,19 +77,9 @@ def play(azure: FakeArm, tmp_path: Path) -> Play:
     """Run a play on this machine, as a user would, with the login in the environment."""
 
     def play(tasks: list[dict[str, Any]], *arguments: str, fails: bool = False, **variables: Any) -> Run:
-        playbook = tmp_path / "play.json"
-        hosts = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks, "vars": variables}
-        playbook.write_text(json.dumps([hosts]))
         done = subprocess.run(
-            [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", *arguments, playbook],
-            env={
-                **os.environ,
-                "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-                "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
-                "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
-                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-                "ANSIBLE_NOCOLOR": "1",
-            },
+            ansible_playbook.play_here(tmp_path, tasks, *arguments, **variables),
+            env=ansible_playbook.environment(tmp_path),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

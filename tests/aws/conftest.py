@@ -10,7 +10,6 @@ import logging
 import os
 import secrets
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +21,8 @@ import pytest
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
 from moto.server import ThreadedMotoServer
 
-REPOSITORY = Path(__file__).parents[2]
+from tests import ansible_playbook
+
 REGION = "ap-northeast-2"
 
 # What makes up the contents of an account: the service, the call, where its answer lists things, and the things' names.
@@ -177,20 +177,14 @@ def play(aws: Account, tmp_path: Path) -> Play:
         (tmp_path / "variables.json").write_text(json.dumps(variables))
         done = subprocess.run(
             [
-                *(Path(sys.executable).with_name("ansible-playbook"), "-i", inventory),
+                *(ansible_playbook.PROGRAM, "-i", inventory),
                 *(f"--extra-vars=@{tmp_path / 'variables.json'}", *arguments, playbook),
             ],
             # No ansible.cfg of this directory's: a user has none of ours.
             cwd=tmp_path,
-            env={
-                **os.environ,
-                "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "collections"),
-                "ANSIBLE_LOCAL_TEMP": str(tmp_path / "local"),
-                "ANSIBLE_REMOTE_TEMP": str(tmp_path / "remote"),
-                "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-                "ANSIBLE_NOCOLOR": "1",
-                **(environment or {}),
-            },
+            env=ansible_playbook.environment(
+                tmp_path, **{"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", **(environment or {})}
+            ),
             capture_output=True,
             text=True,
             check=False,
@@ -209,7 +203,7 @@ def cluster_play() -> Callable[..., tuple[list[dict[str, Any]], dict[str, Any]]]
         task = {"name": "Role", "ansible.builtin.include_role": {"name": f"groundwork.kube.{role}", "tasks_from": part}}
         here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
         plays = [
-            {"name": "Plan", "import_playbook": str(REPOSITORY / "playbooks/plan.yml")},
+            {"name": "Plan", "import_playbook": str(ansible_playbook.REPOSITORY / "playbooks/plan.yml")},
             {"name": "AWS", "hosts": "kube_control_plane", "gather_facts": False, "vars": here, "tasks": [task]},
         ]
         inventory = {

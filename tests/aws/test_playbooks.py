@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from moto import settings
 
-from tests.aws.conftest import REGION, REPOSITORY, Account, Play, Run
+from tests.ansible_playbook import REPOSITORY
+from tests.aws.conftest import REGION, Account, Play, Run
 
 ECO2 = REPOSITORY / "inventories/eco2"
 BOOTSTRAP, DESTROY = (REPOSITORY / f"playbooks/{name}_cluster.yml" for name in ("bootstrap", "destroy"))

@@ -14,7 +14,6 @@ import re
 import shlex
 import ssl
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -30,6 +29,7 @@ import yaml
 from lab import access, lifecycle
 from lab.inventory import read_nodes
 from lab.state import CHECKOUT, Lab, Record
+from tests.ansible_playbook import PROGRAM
 
 NAME = os.environ.get("GROUNDWORK_LAB") or "tests"
 NETWORK = os.environ.get("GROUNDWORK_LAB_NETWORK") or "10.84.0"
@@ -130,7 +130,7 @@ class Machines:
     ) -> Run:
         """Run a playbook; ``host_vars`` is what somebody has just edited in the inventory."""
         self._overlay.write_text(json.dumps({"kube_node": {"hosts": dict(host_vars or {})}}))
-        command = [Path(sys.executable).with_name("ansible-playbook"), f"--inventory={self.inventory}"]
+        command = [PROGRAM, f"--inventory={self.inventory}"]
         command += [f"--inventory={self._overlay}", f"--extra-vars={json.dumps(extra_vars or {})}", *arguments]
         # A file, so that a run of minutes can be followed.
         log = self.lab.logs / "playbook.log"

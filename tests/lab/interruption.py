@@ -13,7 +13,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +21,7 @@ from typing import Any
 
 from lab.node import Node
 from lab.state import CHECKOUT
+from tests.ansible_playbook import PROGRAM
 from tests.lab.conftest import INVENTORY, Machines
 
 PATIENCE = 600
@@ -61,10 +61,9 @@ class PlaybookRun:
     ) -> None:
         self.machines = machines
         self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - it lives as long as the run
-        program = Path(sys.executable).with_name("ansible-playbook")
         self._process = subprocess.Popen(
             [
-                program,
+                PROGRAM,
                 f"--inventory={INVENTORY}",
                 f"--extra-vars={json.dumps(extra_vars or {})}",
                 *arguments,

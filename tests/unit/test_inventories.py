@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests import ansible_playbook
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,16 +50,11 @@ def run(inventory: str, directory: Path, task: dict[str, Any], *arguments: str, 
     playbook.write_text(
         json.dumps([{"name": "Play", "hosts": "all", "gather_facts": False, "vars": variables, "tasks": [task]}])
     )
-    program = [Path(sys.executable).with_name("ansible-playbook"), "-vv", "-i", ROOT / "inventories" / inventory]
+    program = [ansible_playbook.PROGRAM, "-vv", "-i", ROOT / "inventories" / inventory]
     done = subprocess.run(
         [*program, *arguments, playbook],
         cwd=directory,
-        env={
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections"),
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            **environment,
-        },
+        env=ansible_playbook.environment(directory, ANSIBLE_STDOUT_CALLBACK="ansible.posix.json", **environment),
         capture_output=True,
         text=True,
         check=False,

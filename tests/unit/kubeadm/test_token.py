@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,12 +18,12 @@ import pytest
 from ansible_collections.groundwork.kube.plugins.module_utils import kubeadm as k
 from ansible_collections.groundwork.kube.plugins.module_utils.veil import unveiled
 from ansible_collections.groundwork.kube.plugins.modules.kubeadm_token import for_this_machine
+from tests import ansible_playbook
 
 from .conftest import Node
 
 RunModule = Callable[..., dict[str, Any]]
 
-REPOSITORY = Path(__file__).parents[3]
 VEIL = "a veil of one use"
 TOKEN = f"{secrets.token_hex(3)}.{secrets.token_hex(8)}"
 KEY = secrets.token_hex(32)
@@ -59,16 +57,13 @@ def play(control_plane: Node) -> Callable[..., str]:
             "play.json", json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}])
         )
         on_the_node = ["unshare", "--mount", "--map-root-user", "sh", "-c", ON_THE_NODE, control_plane.root / "etc"]
-        ansible = [Path(sys.executable).with_name("ansible-playbook"), "-vvvvv", "--diff", "-i", "localhost,"]
+        ansible = [ansible_playbook.PROGRAM, "-vvvvv", "--diff", "-i", "localhost,"]
         done = subprocess.run(
             [*on_the_node, *ansible, "--connection=local", playbook],
-            env={
-                **os.environ,
-                # With it Ansible prints what it reads from any connection, as ssh's own -vvv does.
-                "ANSIBLE_DEBUG": "true",
-                "ANSIBLE_COLLECTIONS_PATH": str(REPOSITORY / "collections"),
-                "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-            },
+            # With DEBUG Ansible prints what it reads from any connection, as ssh's own -vvv does.
+            env=ansible_playbook.environment(
+                control_plane.root, ANSIBLE_DEBUG="true", ANSIBLE_PYTHON_INTERPRETER=sys.executable
+            ),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

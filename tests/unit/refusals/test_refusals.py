@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
+
+from tests.ansible_playbook import PROGRAM
 
 ROOT = Path(__file__).resolve().parents[3]
 CASES = yaml.safe_load(Path(__file__).with_name("refusals.yml").read_text())
@@ -67,7 +68,7 @@ def play(tmp_path: Path) -> Callable[[dict[str, Any]], Run]:
     def run(inventory: dict[str, Any]) -> Run:
         hosts.write_text(json.dumps(inventory))
         done = subprocess.run(
-            [Path(sys.executable).with_name("ansible-playbook"), "--inventory", hosts, playbook],
+            [PROGRAM, "--inventory", hosts, playbook],
             capture_output=True,
             text=True,
             env={**os.environ, "ANSIBLE_CONFIG": str(settings)},
