@@ -310,6 +310,11 @@ class ApiModule(AnsibleModule):
     def fail_with(self, error: ApiError) -> None:
         self.fail_json(msg=str(error), reason=error.reason, status=error.status)
 
+    def fail_unless_assumed(self, error: ApiError) -> None:
+        """End the module, unless what is missing is an API that an earlier phase of this run would have made."""
+        if not (self.assumes_api and isinstance(error, ApiUnreachableError)):
+            self.fail_with(error)
+
 
 def path_segment(name: str) -> str:
     return quote(name, safe="")

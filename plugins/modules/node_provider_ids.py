@@ -77,7 +77,6 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import (
     ApiClient,
     ApiError,
     ApiModule,
-    ApiUnreachableError,
     path_segment,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.node_cloud import Finding, judge
@@ -141,8 +140,7 @@ def main() -> None:
     try:
         result = run(module)
     except ApiError as error:
-        if not (module.assumes_api and isinstance(error, ApiUnreachableError)):
-            module.fail_with(error)
+        module.fail_unless_assumed(error)
         result = {"changed": False, "given": [], "provider_ids": {}, "problems": []}
     if result["problems"] and not module.assumes_api:
         module.fail_json(msg="\n".join(result["problems"]), **result)

@@ -86,7 +86,6 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import (
     ApiClient,
     ApiError,
     ApiModule,
-    ApiUnreachableError,
     path_segment,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.storage_class import (
@@ -160,8 +159,7 @@ def main() -> None:
     try:
         result = act(module, module.connect())
     except ApiError as error:
-        if not (module.assumes_api and isinstance(error, ApiUnreachableError)):
-            module.fail_with(error)
+        module.fail_unless_assumed(error)
         would_be = wanted(module.params) if module.params["state"] == "present" else ""
         result = {"changed": bool(would_be), "problems": [], "diff": diff(module, "", would_be)}
     if result["problems"]:

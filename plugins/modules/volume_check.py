@@ -85,7 +85,6 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import (
     ApiClient,
     ApiError,
     ApiModule,
-    ApiUnreachableError,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.nodes import NODES
 
@@ -200,8 +199,7 @@ def main() -> None:
     except VolumeCheckError as error:
         module.fail_json(msg=str(error), missing=error.what)
     except ApiError as error:
-        if not (module.assumes_api and isinstance(error, ApiUnreachableError)):
-            module.fail_with(error)
+        module.fail_unless_assumed(error)
     module.exit_json(**result)
 
 
