@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Callable
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
 
-LOCK_PATH = "/run/lock/groundwork.lock"
+LOCK_PATH = "/run/groundwork.lock"
 LOCK_TIMEOUT = 900
 POLL_INTERVAL = 0.5
 

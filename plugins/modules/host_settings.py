@@ -14,7 +14,7 @@ description:
   - It touches only what it is told about. Sysctls and kernel modules are kept in files of its own, named after O(name);
     in C(/etc/hosts) it owns the lines between its markers.
   - Files are replaced atomically, and with the right mode from their first moment.
-  - It holds the node's lock (C(/run/lock/groundwork.lock)) while it changes something, so that two runs never mix.
+  - It holds the node's lock (C(/run/groundwork.lock)) while it changes something, so that two runs never mix.
 author: Groundwork founders (@groundwork)
 options:
   name:

@@ -43,7 +43,7 @@ MIDDLE_OF_JOINING = {
     "k8s-worker-ai": "[kubelet-start] Writing kubelet configuration",
 }
 
-HOLDERS_OF_THE_LOCK = "find /proc/[0-9]*/fd -lname /run/lock/groundwork.lock 2>/dev/null | wc -l"
+HOLDERS_OF_THE_LOCK = "find /proc/[0-9]*/fd -lname /run/groundwork.lock 2>/dev/null | wc -l"
 IDENTITY = """
 cd /etc/kubernetes/pki
 find . '(' -name '*ca.key' -o -name '*ca.crt' -o -name 'sa.*' ')' -size +0 -exec sha256sum {} +

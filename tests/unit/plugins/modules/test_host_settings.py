@@ -15,6 +15,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils.host_plan import MARKER
+from ansible_collections.groundwork.kube.plugins.module_utils.lock import LOCK_PATH
 
 RunModule = Callable[..., dict[str, Any]]
 
@@ -70,7 +71,7 @@ def snapshot(root: Path) -> dict[str, tuple[str, int]]:
     return {
         str(path): (path.read_text(), path.stat().st_mode)
         for path in sorted(root.rglob("*"))
-        if path.is_file() and "run/lock" not in str(path)
+        if path.is_file() and path != root / LOCK_PATH.lstrip("/")
     }
 
 
@@ -123,7 +124,7 @@ def test_check_mode_tells_what_would_change_and_touches_nothing(settings: RunMod
 
     assert planned["changed"]
     assert snapshot(root) == before
-    assert not (root / "run/lock").exists()
+    assert not (root / LOCK_PATH.lstrip("/")).exists()
     done = settings(**EVERYTHING)
     assert (planned["changed_files"], planned["settings"], planned["diff"]) == (
         done["changed_files"],
@@ -341,7 +342,7 @@ with hold("kubeadm_join", sys.argv[1]):
 
 
 def test_a_second_run_waits_and_says_who_it_waited_for(settings: RunModule, root: Path) -> None:
-    lock = root / "run/lock/groundwork.lock"
+    lock = root / LOCK_PATH.lstrip("/")
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD_LOCK, str(lock)],
         stdin=subprocess.PIPE,
