@@ -84,7 +84,7 @@ class Etcd:
         try:
             return client.request("GET" if body is None else "POST", path, body, query)
         except ApiError as error:
-            raise EtcdError(f"etcd, {path}: {error.message}") from error
+            raise EtcdError(f"etcd at {endpoint}, {path}: {error.message}") from error
         finally:
             client.close()
 
