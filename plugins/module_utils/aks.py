@@ -11,6 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import (
+    Plan,
+    Resource,
+    identity,
+    placed,
+    refuse,
+    resource,
+)
 from ansible_collections.groundwork.kube.plugins.module_utils.metadata import (
     MetadataError,
     check_label_key,
@@ -21,6 +29,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.spelling import di
 
 CLUSTER = "Microsoft.ContainerService/managedClusters"
 POOL = f"{CLUSTER}/agentPools"
+PROFILE = f"{POOL}/upgradeProfiles"
 API = "2025-05-01"
 
 _POOL_NAME = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -42,51 +51,54 @@ _POOL_PROPERTIES = {
 }
 
 
-class AksPlanError(ValueError):
-    """What is wrong with a plan, all of it, each with what would be right."""
-
-
-def resources(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+def resources(plan: Plan) -> list[Resource]:
     """The cluster and its pools, as arm_resource takes them. Pools that nobody declares are left alone."""
-    problems = list(_problems(plan))
-    if problems:
-        raise AksPlanError("; ".join(problems))
-    gone = [cluster(plan, type=POOL, name=f"{plan['name']}/{name}", state="absent") for name in plan["absent_pools"]]
-    return [_cluster(plan), *(_pool(plan, pool) for pool in plan["pools"]), *gone]
+    refuse("aks", plan, _problems(plan))
+    gone = [_pool(plan, name, state="absent") for name in plan["absent_pools"]]
+    return [_cluster(plan), *(_declared(plan, pool) for pool in plan["pools"]), *gone]
 
 
-def cluster(plan: Mapping[str, Any], **what: Any) -> dict[str, Any]:
-    """The cluster, or what else is at its place."""
-    where = {"type": CLUSTER, "name": plan["name"], "resource_group": plan["resource_group"], "api_version": API}
-    return {**where, **what}
+def removal(plan: Plan) -> list[Resource]:
+    """The cluster alone: what is within goes with it."""
+    return [_named(plan, state="absent")]
 
 
-def power(plan: Mapping[str, Any], action: str) -> list[dict[str, Any]]:
+def power(plan: Plan, action: str) -> list[Resource]:
     """Start or stop it, unless it is so already."""
     code = {"start": "Running", "stop": "Stopped"}[action]
-    return [cluster(plan, action=action, unless={"properties": {"powerState": {"code": code}}})]
+    return [_named(plan, action=action, unless={"properties": {"powerState": {"code": code}}})]
 
 
-def node_images(plan: Mapping[str, Any], newest: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Bring the machines of each pool to the newest image, one pool at a time."""
+def node_image_profiles(plan: Plan) -> list[Resource]:
+    """Where AKS says which image is the newest for the machines of each pool."""
+    return [resource(plan, PROFILE, f"{plan['name']}/{pool['name']}/default", API) for pool in plan["pools"]]
+
+
+def node_images(plan: Plan, profiles: Iterable[Mapping[str, Any]]) -> list[Resource]:
+    """Bring the machines of each pool to the newest image, one pool at a time. ``profiles``: what AKS says."""
     return [
-        cluster(
+        _pool(
             plan,
-            type=POOL,
-            name=f"{plan['name']}/{pool}",
+            profile["id"].split("/")[-3],
             action="upgradeNodeImageVersion",
-            unless={"properties": {"nodeImageVersion": image}},
+            unless={"properties": {"nodeImageVersion": profile["properties"]["latestNodeImageVersion"]}},
         )
-        for pool, image in newest.items()
+        for profile in profiles
     ]
+
+
+def _named(plan: Plan, **what: Any) -> Resource:
+    return resource(plan, CLUSTER, plan["name"], API, **what)
+
+
+def _pool(plan: Plan, name: str, **what: Any) -> Resource:
+    return resource(plan, POOL, f"{plan['name']}/{name}", API, **what)
 
 
 # --- what is wrong ----------------------------------------------------------------------------------------------------
 
 
-def _problems(plan: Mapping[str, Any]) -> Iterator[str]:
-    if not plan["subscription_id"]:
-        yield "aks_subscription_id: is empty; set it, or AZURE_SUBSCRIPTION_ID"
+def _problems(plan: Plan) -> Iterator[str]:
     if plan["workload_identity"] and not plan["oidc_issuer"]:
         yield "aks_workload_identity: needs aks_oidc_issuer, whose tokens it trades"
     if not plan["local_accounts"] and not plan["admin_groups"] and not plan["azure_rbac"]:
@@ -96,7 +108,7 @@ def _problems(plan: Mapping[str, Any]) -> Iterator[str]:
     yield from _pools_problems(plan)
 
 
-def _reach_problems(plan: Mapping[str, Any]) -> Iterator[str]:
+def _reach_problems(plan: Plan) -> Iterator[str]:
     if plan["private"] and plan["authorized_ranges"]:
         yield "aks_authorized_ranges: say who may dial a public address, and aks_private leaves none; drop one of them"
     if plan["private_dns_zone"].startswith("/") and not plan["identity"]:
@@ -105,7 +117,7 @@ def _reach_problems(plan: Mapping[str, Any]) -> Iterator[str]:
         yield "aks_outbound: userDefinedRouting wants each pool in a subnet (subnet_id) whose route table leads out"
 
 
-def _address_problems(plan: Mapping[str, Any]) -> Iterator[str]:
+def _address_problems(plan: Plan) -> Iterator[str]:
     networks: dict[str, Any] = {}
     said = {f"aks_{name}": plan[name] for name in ("pod_cidr", "service_cidr")}
     for where, text in (*said.items(), *((f"aks_network_prefixes: {text}", text) for text in plan["network_prefixes"])):
@@ -126,7 +138,7 @@ def _address_problems(plan: Mapping[str, Any]) -> Iterator[str]:
         yield f"aks_dns_service_ip: {address} has to be within {services}, and not its first two or its last address"
 
 
-def _pools_problems(plan: Mapping[str, Any]) -> Iterator[str]:
+def _pools_problems(plan: Plan) -> Iterator[str]:
     if not any(pool.get("mode") == "System" for pool in plan["pools"]):
         yield "aks_pools: none has the mode System; AKS' own pods need one"
     both = {pool["name"] for pool in plan["pools"]} & set(plan["absent_pools"])
@@ -164,7 +176,7 @@ def _pool_problems(pool: Mapping[str, Any]) -> Iterator[str]:
 # --- what it is made of -----------------------------------------------------------------------------------------------
 
 
-def _cluster(plan: Mapping[str, Any]) -> dict[str, Any]:
+def _cluster(plan: Plan) -> Resource:
     properties = {
         "dnsPrefix": plan["dns_prefix"],
         "kubernetesVersion": plan["kubernetes_version"],
@@ -193,21 +205,18 @@ def _cluster(plan: Mapping[str, Any]) -> dict[str, Any]:
             "enableAzureRBAC": plan["azure_rbac"],
             "adminGroupObjectIDs": plan["admin_groups"],
         }
-    body = {
-        "location": plan["location"],
-        "tags": plan["tags"],
-        "sku": {"name": "Base", "tier": plan["tier"]},
-        "identity": {"type": "UserAssigned", "userAssignedIdentities": {plan["identity"]: {}}}
-        if plan["identity"]
-        else {"type": "SystemAssigned"},
-        "properties": _combined(properties, plan["properties"]),
-    }
+    body = placed(
+        plan,
+        sku={"name": "Base", "tier": plan["tier"]},
+        identity=identity(plan["identity"]),
+        properties=_combined(properties, plan["properties"]),
+    )
     initial = ["properties.dnsPrefix", "properties.agentPoolProfiles", *_left_to_channels(plan, "kubernetesVersion")]
     unordered = ["properties.aadProfile.adminGroupObjectIDs", "properties.apiServerAccessProfile.authorizedIPRanges"]
-    return cluster(plan, body=body, initial=initial, any_order=_said(body, unordered))
+    return _named(plan, body=body, initial=initial, any_order=_said(body, unordered))
 
 
-def _api_server(plan: Mapping[str, Any]) -> dict[str, Any]:
+def _api_server(plan: Plan) -> dict[str, Any]:
     if not plan["private"]:
         return {"enablePrivateCluster": False, "authorizedIPRanges": plan["authorized_ranges"]}
     return {
@@ -217,7 +226,7 @@ def _api_server(plan: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _network(plan: Mapping[str, Any]) -> dict[str, Any]:
+def _network(plan: Plan) -> dict[str, Any]:
     return {
         "networkPlugin": "azure",
         "networkPluginMode": "overlay",
@@ -229,7 +238,7 @@ def _network(plan: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _addons(plan: Mapping[str, Any]) -> dict[str, Any]:
+def _addons(plan: Plan) -> dict[str, Any]:
     vault: dict[str, Any] = {"enabled": plan["keyvault_secrets"]}
     if plan["keyvault_secrets"]:
         rotates = plan["keyvault_rotation"]
@@ -243,17 +252,16 @@ def _addons(plan: Mapping[str, Any]) -> dict[str, Any]:
     return addons
 
 
-def _pool(plan: Mapping[str, Any], pool: Mapping[str, Any]) -> dict[str, Any]:
+def _declared(plan: Plan, pool: Mapping[str, Any]) -> Resource:
     body = {"properties": _pool_properties(plan, pool)}
     # How many machines there are is the autoscaler's business, once it has one.
     initial = ["properties.count"] if pool.get("max_count") is not None else []
     initial += _left_to_channels(plan, "orchestratorVersion")
     unordered = _said(body, ["properties.nodeTaints", "properties.availabilityZones"])
-    name = f"{plan['name']}/{pool['name']}"
-    return cluster(plan, type=POOL, name=name, body=body, initial=initial, any_order=unordered)
+    return _pool(plan, pool["name"], body=body, initial=initial, any_order=unordered)
 
 
-def _pool_properties(plan: Mapping[str, Any], pool: Mapping[str, Any]) -> dict[str, Any]:
+def _pool_properties(plan: Plan, pool: Mapping[str, Any]) -> dict[str, Any]:
     said = {arm: pool[name] for name, arm in _POOL_PROPERTIES.items() if pool.get(name) is not None}
     autoscaled = pool.get("max_count") is not None
     return {
@@ -267,7 +275,7 @@ def _pool_properties(plan: Mapping[str, Any], pool: Mapping[str, Any]) -> dict[s
     }
 
 
-def _left_to_channels(plan: Mapping[str, Any], name: str) -> list[str]:
+def _left_to_channels(plan: Plan, name: str) -> list[str]:
     """Versions that AKS raises by itself are nobody else's to set."""
     return [] if plan["upgrade_channel"] == "none" else [f"properties.{name}"]
 

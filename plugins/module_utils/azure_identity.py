@@ -10,6 +10,15 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import (
+    Plan,
+    PlanError,
+    Resource,
+    listed,
+    placed,
+    refuse,
+    resource,
+)
 from ansible_collections.groundwork.kube.plugins.module_utils.spelling import did_you_mean
 
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
@@ -35,39 +44,35 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _AKS_ISSUER = ".oic.prod-aks.azure.com/"
 
 
-class IdentityPlanError(ValueError):
-    """What is wrong with a plan, all of it, each with what would be right."""
-
-
-def identities(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+def identities(plan: Plan) -> list[Resource]:
     """The identities and whom they trust, as arm_resource takes them."""
-    _check(plan)
+    refuse("azure_identity", plan, _problems(plan))
     made = []
     for identity in plan["identities"]:
-        body = {"location": plan["location"], "tags": plan["tags"]}
-        made.append(_within(plan, IDENTITY, identity["name"], body))
-        for trusted in _list(identity, "federated"):
+        made.append(resource(plan, IDENTITY, identity["name"], IDENTITY_API, placed(plan)))
+        for trusted in listed(identity, "federated"):
             properties = {
                 "issuer": trusted["issuer"],
                 "subject": _subject(trusted),
-                "audiences": _list(trusted, "audiences") or ["api://AzureADTokenExchange"],
+                "audiences": listed(trusted, "audiences") or ["api://AzureADTokenExchange"],
             }
             name = f"{identity['name']}/{trusted['name']}"
             kind = f"{IDENTITY}/federatedIdentityCredentials"
-            made.append(_within(plan, kind, name, {"properties": properties}, any_order=["properties.audiences"]))
+            body = {"properties": properties}
+            made.append(resource(plan, kind, name, IDENTITY_API, body, any_order=["properties.audiences"]))
     return made
 
 
-def assignments(plan: Mapping[str, Any], made: Mapping[str, Any], assume: bool) -> list[dict[str, Any]]:
+def assignments(plan: Plan, made: Mapping[str, Any], assume: bool) -> list[Resource]:
     """What each may do. Names follow from what is assigned, so that nothing is assigned twice.
 
     ``made``: the identities by name, as Azure gives them; ``assume``: those that are not there are still to be made.
     """
-    _check(plan)
+    refuse("azure_identity", plan, _problems(plan))
     return [_assignment(plan, each, _principal(each, made, assume)) for each in plan["role_assignments"]]
 
 
-def _assignment(plan: Mapping[str, Any], assignment: Mapping[str, Any], principal: str) -> dict[str, Any]:
+def _assignment(plan: Plan, assignment: Mapping[str, Any], principal: str) -> dict[str, Any]:
     scope, role = assignment["scope"], assignment["role"]
     definition = ROLES.get(role, role)
     if not definition.startswith("/"):
@@ -97,12 +102,7 @@ def _principal(assignment: Mapping[str, Any], made: Mapping[str, Any], assume: b
     principal = ((made.get(name) or {}).get("properties") or {}).get("principalId")
     if principal or assume:
         return str(principal or f"the principal of {name}, once it is made")
-    raise IdentityPlanError(f"identity {name}: Azure has not said its principal")
-
-
-def _within(plan: Mapping[str, Any], kind: str, name: str, body: dict[str, Any], **more: Any) -> dict[str, Any]:
-    where = {"type": kind, "name": name, "resource_group": plan["resource_group"], "api_version": IDENTITY_API}
-    return {**where, "body": body, **more}
+    raise PlanError(f"identity {name}: Azure has not said its principal")
 
 
 def _subject(trusted: Mapping[str, Any]) -> str:
@@ -115,17 +115,9 @@ def _subject(trusted: Mapping[str, Any]) -> str:
 # --- what is wrong ----------------------------------------------------------------------------------------------------
 
 
-def _check(plan: Mapping[str, Any]) -> None:
-    problems = list(_problems(plan))
-    if problems:
-        raise IdentityPlanError("; ".join(problems))
-
-
-def _problems(plan: Mapping[str, Any]) -> Iterator[str]:
-    if not plan["subscription_id"]:
-        yield "azure_identity_subscription_id: is empty; set it, or AZURE_SUBSCRIPTION_ID"
+def _problems(plan: Plan) -> Iterator[str]:
     for identity in plan["identities"]:
-        for trusted in _list(identity, "federated"):
+        for trusted in listed(identity, "federated"):
             where = f"{identity['name']}: {trusted['name']}"
             yield from (f"{where}: {problem}" for problem in _trust_problems(trusted))
     names = [identity["name"] for identity in plan["identities"]]
@@ -161,7 +153,3 @@ def _assignment_problems(assignment: Mapping[str, Any], identities: list[str]) -
 
 def _who(assignment: Mapping[str, Any]) -> str:
     return str(assignment.get("identity") or assignment.get("principal_id") or "nobody")
-
-
-def _list(holder: Mapping[str, Any], name: str) -> list[Any]:
-    return holder.get(name) or []

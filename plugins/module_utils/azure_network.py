@@ -10,6 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any, Union
 
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import (
+    Plan,
+    Resource,
+    listed,
+    placed,
+    refuse,
+    resource,
+    resource_id,
+)
 from ansible_collections.groundwork.kube.plugins.module_utils.spelling import did_you_mean
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -28,55 +37,35 @@ _SMALLEST_OF = {
 }
 
 
-class NetworkPlanError(ValueError):
-    """What is wrong with a plan, all of it, each with what would be right."""
-
-
-def resources(network: Mapping[str, Any]) -> list[dict[str, Any]]:
+def resources(network: Plan) -> list[Resource]:
     """What the network is made of, as arm_resource takes it."""
-    check(network)
+    refuse("azure_network", network, _problems(network))
     return [
         {
             "type": "Microsoft.Resources/resourceGroups",
             "name": network["resource_group"],
             "api_version": GROUPS_API,
-            "body": _placed(network),
+            "body": placed(network),
         },
-        *own_resources(network),
-    ]
-
-
-def own_resources(network: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Those within the resource group, in which others may have something, too."""
-    check(network)
-    return [
         *(_route_table(network, table) for table in network["route_tables"]),
         *(_virtual_network(network, each) for each in network["virtual_networks"]),
-        *(_subnet(network, each, subnet) for each in network["virtual_networks"] for subnet in _list(each, "subnets")),
+        *(_subnet(network, each, subnet) for each in network["virtual_networks"] for subnet in listed(each, "subnets")),
         *_peerings(network),
         *_private_dns(network),
     ]
 
 
-def name_servers(network: Mapping[str, Any]) -> list[dict[str, Any]]:
+def name_servers(network: Plan) -> list[Resource]:
     """Who answers names in each virtual network, which is said once they do."""
-    check(network)
+    refuse("azure_network", network, _problems(network))
     servers = {"properties": {"dhcpOptions": {"dnsServers": network["dns_servers"]}}}
     return [_within(network, "virtualNetworks", each["name"], servers) for each in network["virtual_networks"]]
-
-
-def check(network: Mapping[str, Any]) -> None:
-    problems = list(_problems(network))
-    if problems:
-        raise NetworkPlanError("; ".join(problems))
 
 
 # --- what is wrong ----------------------------------------------------------------------------------------------------
 
 
-def _problems(network: Mapping[str, Any]) -> Iterator[str]:
-    if not network["subscription_id"]:
-        yield "azure_network_subscription_id: is empty; set it, or AZURE_SUBSCRIPTION_ID"
+def _problems(network: Plan) -> Iterator[str]:
     prefixes: dict[str, list[Network]] = {}
     for each in network["virtual_networks"]:
         found = [*_networks(f"{each['name']}: address_prefixes", each["address_prefixes"])]
@@ -96,7 +85,7 @@ def _problems(network: Mapping[str, Any]) -> Iterator[str]:
                 for overlap in _overlaps([reserved], its):
                     yield f"{name} and {one}: {overlap}; what it says within a cluster would never get to the network"
     for table in network["route_tables"]:
-        for route in _list(table, "routes"):
+        for route in listed(table, "routes"):
             yield from (
                 problem
                 for problem in _networks(f"{table['name']}: {route['name']}: prefix", [route["prefix"]])
@@ -106,9 +95,9 @@ def _problems(network: Mapping[str, Any]) -> Iterator[str]:
     yield from _address_problems("azure_network_dns_servers", network["dns_servers"])
 
 
-def _subnet_problems(network: Mapping[str, Any], prefixes: list[Network], tables: set[str]) -> Iterator[str]:
+def _subnet_problems(network: Plan, prefixes: list[Network], tables: set[str]) -> Iterator[str]:
     found: dict[str, list[Network]] = {}
-    for subnet in _list(network, "subnets"):
+    for subnet in listed(network, "subnets"):
         where = f"{network['name']}: {subnet['name']}"
         for prefix in _networks(f"{where}: prefix", [subnet["prefix"]]):
             if isinstance(prefix, str):
@@ -159,11 +148,6 @@ def _is_within(inner: Network, outer: Network) -> bool:
     return inner.version == outer.version and inner.overlaps(outer) and inner.prefixlen >= outer.prefixlen
 
 
-def _list(holder: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    """What a role's specification calls optional is not there when nobody has said it."""
-    return holder.get(name) or []
-
-
 def _unknown(where: str, name: str, known: Iterable[str]) -> Iterator[str]:
     names = list(known)
     if name not in names:
@@ -173,22 +157,15 @@ def _unknown(where: str, name: str, known: Iterable[str]) -> Iterator[str]:
 # --- what it is made of -----------------------------------------------------------------------------------------------
 
 
-def _placed(network: Mapping[str, Any], location: str = "", **properties: Any) -> dict[str, Any]:
-    body = {"location": location or network["location"], "tags": network["tags"]}
-    return {**body, "properties": properties} if properties else body
+def _within(network: Plan, kind: str, name: str, body: dict[str, Any], **more: Any) -> Resource:
+    return resource(network, f"Microsoft.Network/{kind}", name, NETWORK_API, body, **more)
 
 
-def _within(network: Mapping[str, Any], kind: str, name: str, body: dict[str, Any], **more: Any) -> dict[str, Any]:
-    where = {"type": f"Microsoft.Network/{kind}", "name": name, "resource_group": network["resource_group"]}
-    return {**where, "api_version": NETWORK_API, "body": body, **more}
+def _id(network: Plan, kind: str, name: str) -> dict[str, str]:
+    return {"id": resource_id(network, f"Microsoft.Network/{kind}", name)}
 
 
-def _id(network: Mapping[str, Any], kind: str, name: str) -> dict[str, str]:
-    group = f"/subscriptions/{network['subscription_id']}/resourceGroups/{network['resource_group']}"
-    return {"id": f"{group}/providers/Microsoft.Network/{kind}/{name}"}
-
-
-def _route_table(network: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+def _route_table(network: Plan, table: Mapping[str, Any]) -> Resource:
     routes = [
         {
             "name": route["name"],
@@ -198,22 +175,21 @@ def _route_table(network: Mapping[str, Any], table: Mapping[str, Any]) -> dict[s
                 "nextHopIpAddress": route["next_hop"],
             },
         }
-        for route in _list(table, "routes")
+        for route in listed(table, "routes")
     ]
     # What a gateway learns would lead past the appliance.
-    return _within(
-        network, "routeTables", table["name"], _placed(network, disableBgpRoutePropagation=True, routes=routes)
-    )
+    properties = {"disableBgpRoutePropagation": True, "routes": routes}
+    return _within(network, "routeTables", table["name"], placed(network, properties=properties))
 
 
-def _virtual_network(network: Mapping[str, Any], each: Mapping[str, Any]) -> dict[str, Any]:
-    body = _placed(network, addressSpace={"addressPrefixes": each["address_prefixes"]})
+def _virtual_network(network: Plan, each: Mapping[str, Any]) -> Resource:
+    body = placed(network, properties={"addressSpace": {"addressPrefixes": each["address_prefixes"]}})
     return _within(
         network, "virtualNetworks", each["name"], body, any_order=["properties.addressSpace.addressPrefixes"]
     )
 
 
-def _subnet(network: Mapping[str, Any], outer: Mapping[str, Any], subnet: Mapping[str, Any]) -> dict[str, Any]:
+def _subnet(network: Plan, outer: Mapping[str, Any], subnet: Mapping[str, Any]) -> Resource:
     properties: dict[str, Any] = {"addressPrefix": subnet["prefix"]}
     if subnet.get("route_table"):
         properties["routeTable"] = _id(network, "routeTables", subnet["route_table"])
@@ -225,7 +201,7 @@ def _subnet(network: Mapping[str, Any], outer: Mapping[str, Any], subnet: Mappin
     return _within(network, "virtualNetworks/subnets", f"{outer['name']}/{subnet['name']}", {"properties": properties})
 
 
-def _peerings(network: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _peerings(network: Plan) -> Iterator[Resource]:
     """Each spoke with the hub, and the hub with it: one way alone connects nothing."""
     spokes = [each["name"] for each in network["virtual_networks"] if each["name"] != network["hub"]]
     for one, other in [way for spoke in spokes for way in ((network["hub"], spoke), (spoke, network["hub"]))]:
@@ -239,11 +215,11 @@ def _peerings(network: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield _within(network, "virtualNetworks/virtualNetworkPeerings", name, {"properties": properties})
 
 
-def _private_dns(network: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _private_dns(network: Plan) -> Iterator[Resource]:
     """Zones that the hub's name server is asked for, and so the hub has to see."""
     linked = {"virtualNetwork": _id(network, "virtualNetworks", network["hub"]), "registrationEnabled": False}
     for zone in network["private_dns_zones"]:
-        body, link = _placed(network, "global"), _placed(network, "global", **linked)
+        body, link = placed(network, "global"), placed(network, "global", properties=linked)
         yield {**_within(network, "privateDnsZones", zone, body), "api_version": DNS_API}
         yield {
             **_within(network, "privateDnsZones/virtualNetworkLinks", f"{zone}/{network['hub']}", link),

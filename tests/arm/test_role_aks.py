@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.arm.conftest import Play, Run
+from tests.arm.conftest import Play
 from tests.arm.fake import SUBSCRIPTION, FakeArm, Json, Refusal
+from tests.arm.roles import Role
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/aks"
 CLUSTER = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/agui"
@@ -49,8 +50,6 @@ VARIABLES: dict[str, Any] = {
     ],
 }
 
-Role = Callable[..., Run]
-
 
 def as_aks_does(azure: FakeArm) -> Callable[[Json], None]:
     """What AKS adds: the pools of its list are resources, and each of these is in the list."""
@@ -89,12 +88,7 @@ def as_aks_does(azure: FakeArm) -> Callable[[Json], None]:
 def role(azure: FakeArm, play: Play) -> Role:
     azure.plant(GROUP)
     azure.adds = as_aks_does(azure)
-
-    def role(*arguments: str, part: str = "main", fails: bool = False, **changes: Any) -> Run:
-        task = {"ansible.builtin.include_role": {"name": "groundwork.kube.aks", "tasks_from": part}}
-        return play([task], *arguments, fails=fails, **{**VARIABLES, **changes})
-
-    return role
+    return Role(play, "aks", VARIABLES)
 
 
 def test_the_cluster_is_made_and_the_second_run_sends_nothing(azure: FakeArm, role: Role) -> None:

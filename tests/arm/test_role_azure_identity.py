@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.arm.conftest import Play, Run
+from tests.arm.conftest import Play
 from tests.arm.fake import SUBSCRIPTION, FakeArm, Json
+from tests.arm.roles import Role
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/identities"
 AGENT = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/agent"
@@ -34,8 +34,6 @@ VARIABLES: dict[str, Any] = {
     ],
 }
 
-Role = Callable[..., Run]
-
 
 def as_azure_does(resource: Json) -> None:
     if resource["type"].lower().endswith("/userassignedidentities"):
@@ -48,12 +46,7 @@ def role(azure: FakeArm, play: Play) -> Role:
     azure.plant(GROUP)
     azure.plant(VAULT)
     azure.adds = as_azure_does
-
-    def role(*arguments: str, fails: bool = False, **changes: Any) -> Run:
-        task = {"ansible.builtin.include_role": {"name": "groundwork.kube.azure_identity"}}
-        return play([task], *arguments, fails=fails, **{**VARIABLES, **changes})
-
-    return role
+    return Role(play, "azure_identity", VARIABLES)
 
 
 def assigned(azure: FakeArm) -> list[Json]:

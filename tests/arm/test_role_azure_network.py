@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.arm.conftest import Play, Run
+from tests.arm.conftest import Play
 from tests.arm.fake import SUBSCRIPTION, FakeArm
+from tests.arm.roles import Role
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-network"
 NETWORK = f"{GROUP}/providers/Microsoft.Network"
@@ -42,16 +42,10 @@ VARIABLES: dict[str, Any] = {
     "azure_network_tags": {"system": "agui"},
 }
 
-Role = Callable[..., Run]
-
 
 @pytest.fixture
 def role(azure: FakeArm, play: Play) -> Role:
-    def role(*arguments: str, part: str = "main", fails: bool = False, **changes: Any) -> Run:
-        task = {"ansible.builtin.include_role": {"name": "groundwork.kube.azure_network", "tasks_from": part}}
-        return play([task], *arguments, fails=fails, **{**VARIABLES, **changes})
-
-    return role
+    return Role(play, "azure_network", VARIABLES)
 
 
 def test_the_network_is_made_in_one_task_and_the_second_run_sends_nothing(azure: FakeArm, role: Role) -> None:

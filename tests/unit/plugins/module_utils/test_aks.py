@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.groundwork.kube.plugins.module_utils.aks import AksPlanError, node_images, power, resources
+from ansible_collections.groundwork.kube.plugins.module_utils.aks import node_images, power, resources
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import PlanError
 
 ROOT = Path(__file__).resolve().parents[4]
 GROUP = "/subscriptions/s/resourceGroups/g/providers"
@@ -103,7 +104,8 @@ def test_a_pool_that_is_to_go_is_deleted() -> None:
 def test_deeds_say_when_they_are_needless() -> None:
     assert power(plan(), "stop")[0]["unless"] == {"properties": {"powerState": {"code": "Stopped"}}}
     assert power(plan(), "start")[0]["unless"] == {"properties": {"powerState": {"code": "Running"}}}
-    renewal = node_images(plan(), {"system": "AKSUbuntu-2404"})[0]
+    newest = {"id": "/pools/system/upgradeProfiles/default", "properties": {"latestNodeImageVersion": "AKSUbuntu-2404"}}
+    renewal = node_images(plan(), [newest])[0]
     assert (renewal["name"], renewal["action"]) == ("staging/system", "upgradeNodeImageVersion")
     assert renewal["unless"] == {"properties": {"nodeImageVersion": "AKSUbuntu-2404"}}
 
@@ -146,6 +148,6 @@ def test_deeds_say_when_they_are_needless() -> None:
     ],
 )
 def test_what_cannot_be_is_refused_by_name(changes: dict[str, Any], problem: str) -> None:
-    with pytest.raises(AksPlanError) as refused:
+    with pytest.raises(PlanError) as refused:
         resources(plan(**changes))
     assert problem in str(refused.value)

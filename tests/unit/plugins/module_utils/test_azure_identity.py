@@ -8,10 +8,10 @@ import pytest
 
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_identity import (
     ROLES,
-    IdentityPlanError,
     assignments,
     identities,
 )
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import PlanError
 
 VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/kv"
 ISSUER = "https://koreacentral.oic.prod-aks.azure.com/t/u/"
@@ -62,7 +62,7 @@ def test_an_assignment_is_called_by_what_it_assigns() -> None:
 def test_an_identity_that_is_still_to_be_made_has_no_principal() -> None:
     (one,) = assignments(plan(), {"agent": {}}, assume=True)
     assert one["body"]["properties"]["principalId"] == "the principal of agent, once it is made"
-    with pytest.raises(IdentityPlanError, match="identity agent: Azure has not said its principal"):
+    with pytest.raises(PlanError, match="identity agent: Azure has not said its principal"):
         assignments(plan(), {"agent": {}}, assume=False)
 
 
@@ -85,6 +85,6 @@ def test_an_identity_that_is_still_to_be_made_has_no_principal() -> None:
 )
 def test_what_cannot_be_is_refused_by_name(wrong: dict[str, Any], problem: str) -> None:
     for refused in (lambda: identities(wrong), lambda: assignments(wrong, MADE, assume=False)):
-        with pytest.raises(IdentityPlanError) as said:
+        with pytest.raises(PlanError) as said:
             refused()
         assert problem in str(said.value)

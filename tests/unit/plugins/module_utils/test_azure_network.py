@@ -8,12 +8,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.groundwork.kube.plugins.module_utils.arm_plan import prerequisites, resources_of
-from ansible_collections.groundwork.kube.plugins.module_utils.azure_network import (
-    NetworkPlanError,
-    name_servers,
-    own_resources,
-    resources,
-)
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_network import name_servers, resources
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import PlanError
 
 # The addresses of the AG-UI system.
 PLAN: dict[str, Any] = {
@@ -77,8 +73,7 @@ def test_what_is_made_of_it_is_what_arm_resource_takes() -> None:
     assert waits["privatelink.azurecr.io/hub"] == {"network", "privatelink.azurecr.io", "hub"}
 
 
-def test_each_part_holds_what_it_says() -> None:
-    assert own_resources(PLAN) == resources(PLAN)[1:]
+def test_each_network_is_told_its_name_servers() -> None:
     told = [(entry["name"], entry["body"]["properties"]["dhcpOptions"]) for entry in name_servers(PLAN)]
     assert told == [("hub", {"dnsServers": ["10.100.0.4"]}), ("spoke", {"dnsServers": ["10.100.0.4"]})]
 
@@ -131,8 +126,8 @@ def test_each_part_holds_what_it_says() -> None:
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_by_name(changes: dict[str, Any], problem: str) -> None:
-    for part in (resources, own_resources, name_servers):
-        with pytest.raises(NetworkPlanError) as refused:
+    for part in (resources, name_servers):
+        with pytest.raises(PlanError) as refused:
             part(plan(**changes))
         assert problem in str(refused.value)
 

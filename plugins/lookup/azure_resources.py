@@ -1,0 +1,127 @@
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: azure_resources
+author: Groundwork founders (@groundwork)
+version_added: 0.1.0
+short_description: The resources that the variables of Azure's roles ask for
+description:
+  - Makes of the variables of a role, such as P(groundwork.kube.azure_network#role), the resources that
+    M(groundwork.kube.arm_resource) declares.
+  - Fails when what they ask for cannot be, naming every fault and what would be right, before Azure is asked for
+    anything.
+options:
+  _terms:
+    description:
+      - The names of the roles. Their defaults have to be there, as they are in the role and in a play that imports it.
+    type: list
+    elements: str
+    required: true
+  deed:
+    description:
+      - What is to be done. V(make) and V(remove) are known to all roles, others to those whose C(tasks_from) says so.
+    type: str
+    default: make
+notes:
+  - Whatever else is said goes to the role's plan, such as C(made) and C(assume) to V(assign) the roles of identities.
+"""
+
+EXAMPLES = r"""
+- name: Make the network
+  groundwork.kube.arm_resource:
+    resources: "{{ query('groundwork.kube.azure_resources', 'azure_network') }}"
+
+- name: Stop the cluster
+  groundwork.kube.arm_resource:
+    resources: "{{ query('groundwork.kube.azure_resources', 'aks', deed='stop') }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: The resources.
+  type: list
+  elements: dict
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.loader import lookup_loader
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.groundwork.kube.plugins.module_utils import aks, azure_identity, azure_network
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import Plan, PlanError, Resource
+from ansible_collections.groundwork.kube.plugins.module_utils.spelling import did_you_mean
+
+Deed = Callable[..., list[Resource]]
+
+DEEDS: dict[str, dict[str, Deed]] = {
+    "aks": {
+        "make": aks.resources,
+        "node_image_profiles": aks.node_image_profiles,
+        "remove": aks.removal,
+        "renew": aks.node_images,
+        "start": partial(aks.power, action="start"),
+        "stop": partial(aks.power, action="stop"),
+    },
+    "azure_identity": {"make": azure_identity.identities, "assign": azure_identity.assignments},
+    "azure_network": {"make": azure_network.resources, "name_servers": azure_network.name_servers},
+}
+# It may hold what is not the role's.
+_KEPT = "Microsoft.Resources/resourceGroups"
+
+
+class Variables(Mapping[str, Any]):
+    """A role's variables by their names without the role's, each worked out when it is asked for."""
+
+    def __init__(self, role: str, variables: Mapping[str, Any], value: Callable[[str], Any]) -> None:
+        self._prefix = f"{role}_"
+        self._variables = variables
+        self._value = value
+
+    def __getitem__(self, name: str) -> Any:
+        return self._value(self._prefix + name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.removeprefix(self._prefix) for name in self._variables if name.startswith(self._prefix))
+
+    def __len__(self) -> int:
+        return sum(1 for _name in self)
+
+
+class LookupModule(LookupBase):
+    def run(self, terms: list[str], variables: Mapping[str, Any], deed: str = "make", **more: Any) -> list[Resource]:
+        values = lookup_loader.get("ansible.builtin.vars", loader=self._loader, templar=self._templar)
+        found = []
+        for role in terms:
+            plan = Variables(role, variables, lambda name: values.run([name], variables)[0])
+            try:
+                found += _done(role, deed)(plan, **more)
+            except PlanError as error:
+                raise AnsibleError(f"{role}: {error}") from error
+        return found
+
+
+def _done(role: str, deed: str) -> Deed:
+    if role not in DEEDS:
+        raise PlanError(f"is no role of Azure's{did_you_mean(role, DEEDS)}")
+    deeds: dict[str, Deed] = {"remove": partial(_removal, DEEDS[role]["make"]), **DEEDS[role]}
+    if deed not in deeds:
+        raise PlanError(f"does not know how to {deed}{did_you_mean(deed, deeds)}")
+    return deeds[deed]
+
+
+def _removal(make: Deed, plan: Plan) -> list[Resource]:
+    """What the role makes goes, whatever it was to be like."""
+    # Names are told apart by their type: several roles may go at once.
+    return [
+        {**made, "key": f"{made['type']} {made['name']}", "state": "absent"}
+        for made in make(plan)
+        if made["type"] != _KEPT
+    ]
