@@ -195,6 +195,19 @@ def play(aws: Account, tmp_path: Path) -> Play:
     return play
 
 
+def made_once(aws: Account, run: Callable[..., Run], **variables: Any) -> Run:
+    """A dry run tells what the run makes and makes nothing of it, and the run after it has nothing to do."""
+    before = aws.contents()
+    told = run("--check", **variables)
+    assert (told.returncode, aws.contents()) == (0, before), told.failures
+    made = run(**variables)
+    assert made.returncode == 0, made.failures
+    assert told.changed == made.changed
+    again = run(**variables)
+    assert (again.returncode, again.changed) == (0, []), again.failures
+    return made
+
+
 @pytest.fixture
 def cluster_play() -> Callable[..., tuple[list[dict[str, Any]], dict[str, Any]]]:
     """A play of one of the roles, and the inventory of a small cluster called eco2."""

@@ -11,7 +11,7 @@ import jinja2
 import parliament
 import pytest
 
-from tests.aws.conftest import REGION, Account, Play, Run
+from tests.aws.conftest import REGION, Account, Play, Run, made_once
 
 ROLE = Path(__file__).parents[2] / "roles/aws_iam"
 POLICIES = sorted(path.name.removesuffix(".json.j2") for path in (ROLE / "templates").iterdir())
@@ -119,14 +119,7 @@ def policies_of(aws: Account, name: str) -> dict[str, Any]:
 
 def test_profiles_are_made_once_and_taken_away_whole(role: Any, aws: Account) -> None:
     before = aws.contents()
-    told = role("--check")
-    assert (told.returncode, aws.contents()) == (0, before), told.failures
-    made = role()
-    assert made.returncode == 0, made.failures
-    assert told.changed == made.changed
-    again = role()
-    assert (again.returncode, again.changed) == (0, []), again.failures
-
+    made_once(aws, role)
     assert policies_of(aws, "eco2-node") == {"eco2-logs": json.loads(rendered("logs"))}
     controllers = policies_of(aws, "eco2-control-plane")
     assert controllers["eco2-ebs-csi"] == json.loads(rendered("ebs-csi"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws.conftest import Account, Play, Run, tags
+from tests.aws.conftest import Account, Play, Run, made_once, tags
 
 ZONES = [
     {"zone": "ap-northeast-2a", "private": "10.0.1.0/24", "public": "10.0.101.0/24"},
@@ -42,25 +42,7 @@ def way_out(aws: Account, name: str) -> str:
 
 def test_a_network_is_made_once_and_taken_away_whole(role: Any, aws: Account) -> None:
     before = aws.contents()
-
-    told = role("--check")
-    assert (told.returncode, aws.contents()) == (0, before), told.failures
-    made = role()
-    assert made.returncode == 0, made.failures
-    assert told.changed == made.changed
-
-    ports = groups(aws)["eco2-node-ports"]["GroupId"]
-    controllers_own = {
-        "IpProtocol": "tcp",
-        "FromPort": 31000,
-        "ToPort": 31000,
-        "IpRanges": [{"CidrIp": "10.0.101.0/24"}],
-    }
-    aws.client("ec2").authorize_security_group_ingress(GroupId=ports, IpPermissions=[controllers_own])
-    again = role()
-    assert (again.returncode, again.changed) == (0, []), again.failures
-    assert 31000 in {rule["FromPort"] for rule in groups(aws)["eco2-node-ports"]["IpPermissions"]}
-
+    made_once(aws, role)
     assert role(part="remove").returncode == 0
     assert aws.contents() == before
     gone = role(part="remove")
@@ -101,11 +83,20 @@ def test_what_controllers_and_machines_look_for_is_there(role: Any, aws: Account
     assert len(exporters[0]["UserIdGroupPairs"]) == 2
 
     # Each zone its own way out, and another encapsulation: its ports come, and the others go.
+    ports = groups(aws)["eco2-node-ports"]["GroupId"]
+    controllers_own = {
+        "IpProtocol": "tcp",
+        "FromPort": 31000,
+        "ToPort": 31000,
+        "IpRanges": [{"CidrIp": "10.0.101.0/24"}],
+    }
+    aws.client("ec2").authorize_security_group_ingress(GroupId=ports, IpPermissions=[controllers_own])
     assert role(aws_network_nat_per_zone=True, calico_encapsulation="None").returncode == 0
     assert way_out(aws, "eco2-private-ap-northeast-2a") != way_out(aws, "eco2-private-ap-northeast-2c")
     opened = {rule.get("FromPort") for rule in groups(aws)["eco2-node"]["IpPermissions"]}
     assert 179 in opened
     assert 4789 not in opened
+    assert 31000 in {rule["FromPort"] for rule in groups(aws)["eco2-node-ports"]["IpPermissions"]}
 
 
 def test_what_somebody_else_has_made_is_neither_taken_over_nor_taken_away(role: Any, aws: Account) -> None:

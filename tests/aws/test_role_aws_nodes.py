@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from ansible_collections.groundwork.kube.plugins.modules.aws_capacity import Observed, problems, vcpus
-from tests.aws.conftest import REGION, Account, Play, Run, tags
+from tests.aws.conftest import REGION, Account, Play, Run, made_once, tags
 
 ACCOUNT = "123456789012"
 NETWORK = {"public": "10.0.101.0/24", "private": "10.0.1.0/24"}
@@ -66,13 +66,8 @@ def test_each_machine_is_made_once_and_as_the_inventory_says(
 ) -> None:
     before = aws.contents()
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILrFmNjvVkbbpW3CYuUCLwFDEfkZOKQ4VEFg5M1LlHRk"
-    told = role("--check", aws_nodes_public_key=key)
-    assert (told.returncode, aws.contents()) == (0, before), told.failures
-    made = role(bastion=True, aws_nodes_public_key=key)
-    assert made.returncode == 0, made.failures
-    assert set(told.changed) == set(made.changed) == {"Make the key pair", "Make the instance"}
-    again = role(bastion=True, aws_nodes_public_key=key)
-    assert (again.returncode, again.changed) == (0, []), again.failures
+    made = made_once(aws, role, bastion=True, aws_nodes_public_key=key)
+    assert made.changed == ["Make the key pair", "Make the instance"]
 
     instances = aws.instances()
     assert {name: each["PrivateIpAddress"] for name, each in instances.items() if name in NODES} == NODES
