@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import tempfile
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -28,29 +29,27 @@ class Signer:
     def _gpg(self, *arguments: str, stdin: str = "") -> str:
         if not self.directory.is_dir():
             self._make_key()
-        try:
-            return self._call(*arguments, stdin=stdin)
-        finally:
-            self._stop_agent()
+        return _gpg(self.directory, *arguments, stdin=stdin)
 
     def _make_key(self) -> None:
         staging = self.directory.with_name(f"{self.directory.name}.partial")
         staging.mkdir(parents=True, exist_ok=True)
         staging.chmod(0o700)
-        maker = Signer(staging)
-        try:
-            maker._call("--quick-generate-key", SIGNER, "ed25519", "sign", "never")
-        finally:
-            maker._stop_agent()
+        _gpg(staging, "--quick-generate-key", SIGNER, "ed25519", "sign", "never")
         staging.rename(self.directory)
 
-    def _call(self, *arguments: str, stdin: str = "") -> str:
-        options = ("--batch", "--yes", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "")
-        command = ["gpg", "--homedir", str(self.directory), *options, *arguments]
-        return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, text=True, check=True).stdout
 
-    def _stop_agent(self) -> None:
-        subprocess.run(["gpgconf", "--homedir", str(self.directory), "--kill", "all"], check=False)
+def _gpg(directory: Path, *arguments: str, stdin: str = "") -> str:
+    options = ("--batch", "--yes", "--quiet", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "")
+    with tempfile.TemporaryDirectory() as short:
+        # The agent makes its socket there, whose path may have 107 characters.
+        home = Path(short, "keys")
+        home.symlink_to(directory.absolute())
+        command = ["gpg", "--homedir", home, *options, *arguments]
+        try:
+            return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, text=True, check=True).stdout
+        finally:
+            subprocess.run(["gpgconf", "--homedir", home, "--kill", "all"], check=False)
 
 
 def publish(directory: Path, signer: Signer, origin: str, architecture: str) -> None:

@@ -15,6 +15,8 @@ from lab.packages import Package, pack, packages
 from lab.progress import Log
 
 BY_NAME = {package.name: package for package in packages(load_versions())}
+# Deeper than the path of a socket can be.
+DEEP = "cache" * 20
 
 
 def test_packages_are_versioned_and_placed_as_upstream() -> None:
@@ -81,7 +83,7 @@ def repository(tmp_path: Path) -> Path:
     )
     directory = tmp_path / "apt"
     pack(package, "amd64", lambda name: tmp_path / name, tmp_path / "workshop", directory, Log(tmp_path / "log"))
-    publish(directory, Signer(tmp_path / "signing"), "Test", "amd64")
+    publish(directory, Signer(tmp_path / DEEP / "signing"), "Test", "amd64")
     return directory
 
 
@@ -110,7 +112,7 @@ def test_the_published_key_verifies_the_release(repository: Path, tmp_path: Path
 
 
 def test_the_signing_key_is_for_its_owner_alone(repository: Path, tmp_path: Path) -> None:
-    assert (tmp_path / "signing").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / DEEP / "signing").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_release_lists_its_indexes() -> None:
