@@ -55,7 +55,18 @@ from ansible.errors import AnsibleError
 from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.groundwork.kube.plugins.module_utils import aks, azure_identity, azure_network
+from ansible_collections.groundwork.kube.plugins.module_utils import (
+    aks,
+    azure_ai_foundry,
+    azure_firewall,
+    azure_identity,
+    azure_keyvault,
+    azure_monitor,
+    azure_network,
+    azure_postgresql,
+    azure_private_endpoint,
+    azure_registry,
+)
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import Plan, PlanError, Resource
 from ansible_collections.groundwork.kube.plugins.module_utils.spelling import did_you_mean
 
@@ -70,8 +81,19 @@ DEEDS: dict[str, dict[str, Deed]] = {
         "start": partial(aks.power, action="start"),
         "stop": partial(aks.power, action="stop"),
     },
+    "azure_ai_foundry": {"make": azure_ai_foundry.resources},
+    "azure_firewall": {"make": azure_firewall.resources},
     "azure_identity": {"make": azure_identity.identities, "assign": azure_identity.assignments},
+    "azure_keyvault": {"make": azure_keyvault.resources},
+    "azure_monitor": {"make": azure_monitor.resources, "cluster": azure_monitor.associations},
     "azure_network": {"make": azure_network.resources, "name_servers": azure_network.name_servers},
+    "azure_postgresql": {"make": azure_postgresql.resources},
+    "azure_private_endpoint": {"make": azure_private_endpoint.resources},
+    "azure_registry": {
+        "make": azure_registry.resources,
+        "imports": azure_registry.imports,
+        "imported": azure_registry.imported,
+    },
 }
 # It may hold what is not the role's.
 _KEPT = "Microsoft.Resources/resourceGroups"
@@ -121,7 +143,7 @@ def _removal(make: Deed, plan: Plan) -> list[Resource]:
     """What the role makes goes, whatever it was to be like."""
     # Names are told apart by their type: several roles may go at once.
     return [
-        {**made, "key": f"{made['type']} {made['name']}", "state": "absent"}
+        {**made, "key": f"{made['type']} {made['name']}", "state": "absent", "depends_on": []}
         for made in make(plan)
         if made["type"] != _KEPT
     ]
