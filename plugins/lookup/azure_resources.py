@@ -75,6 +75,7 @@ Deed = Callable[..., list[Resource]]
 DEEDS: dict[str, dict[str, Deed]] = {
     "aks": {
         "make": aks.resources,
+        "assign": aks.assignments,
         "node_image_profiles": aks.node_image_profiles,
         "remove": aks.removal,
         "renew": aks.node_images,
@@ -83,9 +84,17 @@ DEEDS: dict[str, dict[str, Deed]] = {
     },
     "azure_ai_foundry": {"make": azure_ai_foundry.resources},
     "azure_firewall": {"make": azure_firewall.resources},
-    "azure_identity": {"make": azure_identity.identities, "assign": azure_identity.assignments},
+    "azure_identity": {
+        "make": azure_identity.identities,
+        "assign": azure_identity.assignments,
+        "revoke": azure_identity.revocations,
+    },
     "azure_keyvault": {"make": azure_keyvault.resources},
-    "azure_monitor": {"make": azure_monitor.resources, "cluster": azure_monitor.associations},
+    "azure_monitor": {
+        "make": azure_monitor.resources,
+        "assign": azure_monitor.assignments,
+        "cluster": azure_monitor.associations,
+    },
     "azure_network": {"make": azure_network.resources, "name_servers": azure_network.name_servers},
     "azure_postgresql": {"make": azure_postgresql.resources},
     "azure_private_endpoint": {"make": azure_private_endpoint.resources},

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
+from ansible_collections.groundwork.kube.plugins.module_utils import azure_identity
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import (
     Plan,
     Resource,
@@ -30,6 +32,12 @@ from ansible_collections.groundwork.kube.plugins.module_utils.spelling import di
 CLUSTER = "Microsoft.ContainerService/managedClusters"
 POOL = f"{CLUSTER}/agentPools"
 PROFILE = f"{POOL}/upgradeProfiles"
+PRIVATE_ZONE = "privatelink.{location}.azmk8s.io"
+# Those that AKS makes for a cluster, and where it says who they are.
+OWN_IDENTITIES = {
+    "kubelet": ("identityProfile", "kubeletidentity"),
+    "keyvault_secrets": ("addonProfiles", "azureKeyvaultSecretsProvider", "identity"),
+}
 API = "2025-05-01"
 
 _POOL_NAME = re.compile(r"[a-z][a-z0-9]{0,11}")
@@ -87,6 +95,17 @@ def node_images(plan: Plan, profiles: Iterable[Mapping[str, Any]]) -> list[Resou
     ]
 
 
+def assignments(plan: Plan, made: Mapping[str, Any], assume: bool = False) -> list[Resource]:
+    """What the identities may do that AKS has made for the cluster, ``made`` being the cluster by its name."""
+    found = {}
+    for name, path in OWN_IDENTITIES.items():
+        identity_of: Mapping[str, Any] = made[plan["name"]]["properties"]
+        for part in path:
+            identity_of = identity_of.get(part) or {}
+        found[name] = {"properties": {"principalId": identity_of.get("objectId")}}
+    return azure_identity.own_assignments(plan, plan["role_assignments"], found, assume)
+
+
 def _named(plan: Plan, **what: Any) -> Resource:
     return resource(plan, CLUSTER, plan["name"], API, **what)
 
@@ -103,6 +122,7 @@ def _problems(plan: Plan) -> Iterator[str]:
         yield "aks_workload_identity: needs aks_oidc_issuer, whose tokens it trades"
     if not plan["local_accounts"] and not plan["admin_groups"] and not plan["azure_rbac"]:
         yield "aks_local_accounts: is off, and neither aks_admin_groups nor aks_azure_rbac lets anybody else in"
+    yield from azure_identity.assignment_problems(plan["role_assignments"], OWN_IDENTITIES)
     yield from _reach_problems(plan)
     yield from _address_problems(plan)
     yield from _pools_problems(plan)
@@ -111,10 +131,29 @@ def _problems(plan: Plan) -> Iterator[str]:
 def _reach_problems(plan: Plan) -> Iterator[str]:
     if plan["private"] and plan["authorized_ranges"]:
         yield "aks_authorized_ranges: say who may dial a public address, and aks_private leaves none; drop one of them"
-    if plan["private_dns_zone"].startswith("/") and not plan["identity"]:
-        yield "aks_private_dns_zone: a zone of yours wants an aks_identity that is Private DNS Zone Contributor of it"
+    if plan["private"]:
+        yield from _private_zone_problems(plan)
     if plan["outbound"] == "userDefinedRouting" and any(not pool.get("subnet_id") for pool in plan["pools"]):
         yield "aks_outbound: userDefinedRouting wants each pool in a subnet (subnet_id) whose route table leads out"
+
+
+def _private_zone_problems(plan: Plan) -> Iterator[str]:
+    zone, wanted = plan["private_dns_zone"], PRIVATE_ZONE.format(location=plan["location"])
+    if not zone.startswith("/"):
+        if plan["dns_servers"]:
+            servers = ", ".join(plan["dns_servers"])
+            yield (
+                f"aks_private_dns_zone: nodes ask {servers} for the API server's name, and AKS' own zone is not seen "
+                f"there; give the id of a zone {wanted} of yours that is linked to the hub"
+            )
+        return
+    if not plan["identity"]:
+        yield "aks_private_dns_zone: a zone of yours wants an aks_identity that is Private DNS Zone Contributor of it"
+    name = zone.rpartition("/")[2]
+    if name != wanted and not name.endswith(f".{wanted}"):
+        yield f"aks_private_dns_zone: {name}: AKS takes {wanted}, or a zone within it"
+    elif plan["private_dns_zones"] and name not in plan["private_dns_zones"]:
+        yield f"aks_private_dns_zone: {name} is not one of azure_network_private_dns_zones; nodes find no API server"
 
 
 def _address_problems(plan: Plan) -> Iterator[str]:
@@ -183,7 +222,7 @@ def _cluster(plan: Plan) -> Resource:
         "enableRBAC": True,
         "disableLocalAccounts": not plan["local_accounts"],
         "oidcIssuerProfile": {"enabled": plan["oidc_issuer"]},
-        "securityProfile": {"workloadIdentity": {"enabled": plan["workload_identity"]}},
+        "securityProfile": _security(plan),
         "apiServerAccessProfile": _api_server(plan),
         "networkProfile": _network(plan),
         "addonProfiles": _addons(plan),
@@ -224,6 +263,14 @@ def _api_server(plan: Plan) -> dict[str, Any]:
         "privateDNSZone": plan["private_dns_zone"],
         "enablePrivateClusterPublicFQDN": plan["public_fqdn"],
     }
+
+
+def _security(plan: Plan) -> dict[str, Any]:
+    profile: dict[str, Any] = {"workloadIdentity": {"enabled": plan["workload_identity"]}}
+    if plan["trusted_certificates"]:
+        encoded = [base64.b64encode(each.encode()).decode() for each in plan["trusted_certificates"]]
+        profile["customCATrustCertificates"] = encoded
+    return profile
 
 
 def _network(plan: Plan) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_network import NETWORK_API, public_address
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import (
     Plan,
     Resource,
@@ -26,7 +27,6 @@ POLICY = "Microsoft.Network/firewallPolicies"
 GROUP = f"{POLICY}/ruleCollectionGroups"
 FIREWALL = "Microsoft.Network/azureFirewalls"
 SUBNET = "Microsoft.Network/virtualNetworks/subnets"
-API = "2024-05-01"
 
 # The first address that Azure leaves in a subnet is the firewall's.
 _OWN_ADDRESS = 4
@@ -45,10 +45,9 @@ _AKS_RULES = [
 def resources(plan: Plan) -> list[Resource]:
     """The firewall with its address, its policy and its rules, as arm_resource takes them."""
     refuse("azure_firewall", plan, _problems(plan))
-    address = placed(plan, sku={"name": "Standard"}, properties={"publicIPAllocationMethod": "Static"})
     zoned = {"zones": plan["zones"]} if plan["zones"] else {}
     return [
-        resource(plan, ADDRESS, f"{plan['name']}-ip", API, {**address, **zoned}),
+        public_address(plan, f"{plan['name']}-ip", **zoned),
         _policy(plan),
         _rules(plan),
         _firewall(plan, zoned),
@@ -126,7 +125,7 @@ def _policy(plan: Plan) -> Resource:
     if plan["ca_secret_id"]:
         authority = {"name": f"{plan['name']}-ca", "keyVaultSecretId": plan["ca_secret_id"]}
         properties["transportSecurity"] = {"certificateAuthority": authority}
-    return resource(plan, POLICY, plan["name"], API, body)
+    return resource(plan, POLICY, plan["name"], NETWORK_API, body)
 
 
 def _rules(plan: Plan) -> Resource:
@@ -139,7 +138,7 @@ def _rules(plan: Plan) -> Resource:
     for position, collection in enumerate(collections, 1):
         collection["priority"] = 100 * position
     body = {"properties": {"priority": 200, "ruleCollections": collections}}
-    return resource(plan, GROUP, f"{plan['name']}/groundwork", API, body)
+    return resource(plan, GROUP, f"{plan['name']}/groundwork", NETWORK_API, body)
 
 
 def _of_one_kind(wanted: list[Mapping[str, Any]]) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
@@ -207,4 +206,6 @@ def _firewall(plan: Plan, zoned: Mapping[str, Any]) -> Resource:
     }
     body = placed(plan, properties=properties, **zoned)
     # What changes the policy changes the firewall, too: both at once are refused.
-    return resource(plan, FIREWALL, plan["name"], API, body, key="firewall", depends_on=[f"{plan['name']}/groundwork"])
+    return resource(
+        plan, FIREWALL, plan["name"], NETWORK_API, body, key="firewall", depends_on=[f"{plan['name']}/groundwork"]
+    )

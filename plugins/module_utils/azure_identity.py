@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import (
@@ -45,14 +45,17 @@ _AKS_ISSUER = ".oic.prod-aks.azure.com/"
 
 
 def identities(plan: Plan) -> list[Resource]:
-    """The identities and whom they trust, as arm_resource takes them."""
+    """The identities and whom they trust, as arm_resource takes them; none in a cluster that is still to be made."""
     refuse("azure_identity", plan, _problems(plan))
     made = []
     for identity in plan["identities"]:
         made.append(resource(plan, IDENTITY, identity["name"], IDENTITY_API, placed(plan)))
         for trusted in listed(identity, "federated"):
+            issuer = trusted.get("issuer") or plan["issuer"]
+            if not issuer:
+                continue
             properties = {
-                "issuer": trusted["issuer"],
+                "issuer": issuer,
                 "subject": _subject(trusted),
                 "audiences": listed(trusted, "audiences") or ["api://AzureADTokenExchange"],
             }
@@ -70,6 +73,22 @@ def assignments(plan: Plan, made: Mapping[str, Any], assume: bool) -> list[Resou
     """
     refuse("azure_identity", plan, _problems(plan))
     return [_assignment(plan, each, _principal(each, made, assume)) for each in plan["role_assignments"]]
+
+
+def revocations(plan: Plan, made: Mapping[str, Any]) -> list[Resource]:
+    """No assignment outlives its identity: what Azure leaves of it is a principal that nobody knows any more."""
+    refuse("azure_identity", plan, _problems(plan))
+    known = [each for each in plan["role_assignments"] if each.get("principal_id") or _known(each["identity"], made)]
+    return [{**_assignment(plan, each, _principal(each, made, assume=False)), "state": "absent"} for each in known]
+
+
+def own_assignments(
+    plan: Plan, wanted: list[Mapping[str, Any]], found: Mapping[str, Any], assume: bool
+) -> list[Resource]:
+    """What identities may do that Azure makes for a resource, ``found`` there by their names."""
+    names = [{"name": name} for name in found]
+    what = {"role_assignments": wanted, "identities": names, "issuer": ""}
+    return assignments({"subscription_id": plan["subscription_id"], **what}, found, assume)
 
 
 def _assignment(plan: Plan, assignment: Mapping[str, Any], principal: str) -> dict[str, Any]:
@@ -99,10 +118,14 @@ def _principal(assignment: Mapping[str, Any], made: Mapping[str, Any], assume: b
     if assignment.get("principal_id"):
         return str(assignment["principal_id"])
     name = assignment["identity"]
-    principal = ((made.get(name) or {}).get("properties") or {}).get("principalId")
+    principal = _known(name, made)
     if principal or assume:
         return str(principal or f"the principal of {name}, once it is made")
     raise PlanError(f"identity {name}: Azure has not said its principal")
+
+
+def _known(identity: str, made: Mapping[str, Any]) -> str | None:
+    return ((made.get(identity) or {}).get("properties") or {}).get("principalId")
 
 
 def _subject(trusted: Mapping[str, Any]) -> str:
@@ -119,16 +142,20 @@ def _problems(plan: Plan) -> Iterator[str]:
     for identity in plan["identities"]:
         for trusted in listed(identity, "federated"):
             where = f"{identity['name']}: {trusted['name']}"
-            yield from (f"{where}: {problem}" for problem in _trust_problems(trusted))
-    names = [identity["name"] for identity in plan["identities"]]
-    for assignment in plan["role_assignments"]:
+            yield from (f"{where}: {problem}" for problem in _trust_problems(trusted, plan["issuer"]))
+    yield from assignment_problems(plan["role_assignments"], [identity["name"] for identity in plan["identities"]])
+
+
+def assignment_problems(assignments: Iterable[Mapping[str, Any]], identities: Collection[str]) -> Iterator[str]:
+    """What is wrong with role assignments, of these identities or of others."""
+    for assignment in assignments:
         where = f"{_who(assignment)}: {assignment['role']}"
-        yield from (f"{where}: {problem}" for problem in _assignment_problems(assignment, names))
+        yield from (f"{where}: {problem}" for problem in _assignment_problems(assignment, identities))
 
 
-def _trust_problems(trusted: Mapping[str, Any]) -> Iterator[str]:
-    issuer = trusted["issuer"]
-    if not issuer.startswith("https://"):
+def _trust_problems(trusted: Mapping[str, Any], cluster: str) -> Iterator[str]:
+    issuer = trusted.get("issuer") or cluster
+    if issuer and not issuer.startswith("https://"):
         yield f"issuer {issuer!r}: is an address, https://…"
     elif _AKS_ISSUER in issuer and not issuer.endswith("/"):
         yield f"issuer {issuer}: AKS' own ends with a slash, without which no token is taken; write {issuer}/"
@@ -139,7 +166,7 @@ def _trust_problems(trusted: Mapping[str, Any]) -> Iterator[str]:
         yield f"service_account {account}: write it as namespace/name"
 
 
-def _assignment_problems(assignment: Mapping[str, Any], identities: list[str]) -> Iterator[str]:
+def _assignment_problems(assignment: Mapping[str, Any], identities: Collection[str]) -> Iterator[str]:
     role, identity = assignment["role"], assignment.get("identity")
     if role not in ROLES and not _UUID.fullmatch(role) and not role.startswith("/"):
         yield f"is no role that is known here by name{did_you_mean(role, ROLES)}; its id does, too"

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ansible_collections.groundwork.kube.plugins.module_utils import azure_identity
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import (
     Plan,
     Resource,
@@ -42,6 +43,19 @@ def resources(plan: Plan) -> list[Resource]:
         *(_private_link(plan) if plan["private_link_scope"] else ()),
         *(_grafana(plan) if plan["grafana"] else ()),
     ]
+
+
+def assignments(plan: Plan, made: Mapping[str, Any], assume: bool = False) -> list[Resource]:
+    """Grafana reads metrics by the identity that Azure has made for it."""
+    if not plan["grafana"]:
+        return []
+    grafana = {"properties": made["grafana"]["identity"]}
+    reads = {
+        "identity": "grafana",
+        "role": "Monitoring Data Reader",
+        "scope": _id(plan, METRICS, plan["metrics_workspace"]),
+    }
+    return azure_identity.own_assignments(plan, [reads], {"grafana": grafana}, assume)
 
 
 def associations(plan: Plan) -> list[Resource]:

@@ -48,11 +48,18 @@ def resources(network: Plan) -> list[Resource]:
             "body": placed(network),
         },
         *(_route_table(network, table) for table in network["route_tables"]),
+        *(public_address(network, name) for name in network["public_addresses"]),
         *(_virtual_network(network, each) for each in network["virtual_networks"]),
         *(_subnet(network, each, subnet) for each in network["virtual_networks"] for subnet in listed(each, "subnets")),
         *_peerings(network),
         *_private_dns(network),
     ]
+
+
+def public_address(plan: Plan, name: str, **more: Any) -> Resource:
+    """An address that stays the same, for a firewall or for what Kubernetes lets in."""
+    body = placed(plan, sku={"name": "Standard"}, properties={"publicIPAllocationMethod": "Static"}, **more)
+    return _within(plan, "publicIPAddresses", name, body)
 
 
 def name_servers(network: Plan) -> list[Resource]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_network import NETWORK_API
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import (
     Plan,
     Resource,
@@ -25,7 +26,6 @@ from ansible_collections.groundwork.kube.plugins.module_utils.spelling import di
 ENDPOINT = "Microsoft.Network/privateEndpoints"
 SUBNET = "Microsoft.Network/virtualNetworks/subnets"
 ZONE = "Microsoft.Network/privateDnsZones"
-API = "2024-05-01"
 
 # Azure takes the first four addresses of a subnet, and the last one.
 _TAKEN_FIRST, _TAKEN_LAST = 4, 1
@@ -141,7 +141,7 @@ def _endpoint(plan: Plan, endpoint: Mapping[str, Any]) -> Resource:
         "privateLinkServiceConnections": [{"name": endpoint["name"], "properties": connection}],
         **({"ipConfigurations": addresses} if addresses else {}),
     }
-    return resource(plan, ENDPOINT, endpoint["name"], API, placed(plan, properties=properties))
+    return resource(plan, ENDPOINT, endpoint["name"], NETWORK_API, placed(plan, properties=properties))
 
 
 def _names(plan: Plan, endpoint: Mapping[str, Any]) -> Resource:
@@ -153,7 +153,7 @@ def _names(plan: Plan, endpoint: Mapping[str, Any]) -> Resource:
         for zone in _zones(plan, endpoint)
     ]
     body = {"properties": {"privateDnsZoneConfigs": zones}}
-    return resource(plan, f"{ENDPOINT}/privateDnsZoneGroups", f"{endpoint['name']}/default", API, body)
+    return resource(plan, f"{ENDPOINT}/privateDnsZoneGroups", f"{endpoint['name']}/default", NETWORK_API, body)
 
 
 def _zones(plan: Plan, endpoint: Mapping[str, Any]) -> list[str]:

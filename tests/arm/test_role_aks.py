@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.arm.conftest import Play
-from tests.arm.fake import SUBSCRIPTION, FakeArm, Json, Refusal
+from tests.arm.fake import SUBSCRIPTION, FakeArm
 from tests.arm.roles import Role
+from tests.arm.services import IMAGE, as_azure_does
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/aks"
 CLUSTER = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/agui"
 POOLS = f"{CLUSTER}/agentPools"
 SUBNET = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/spoke/subnets/aks"
 IDENTITY = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/control-plane"
-IMAGE = "AKSUbuntu-2404gen2containerd-202611.01.0"
 
 VARIABLES: dict[str, Any] = {
     "aks_resource_group": "aks",
@@ -51,43 +50,10 @@ VARIABLES: dict[str, Any] = {
 }
 
 
-def as_aks_does(azure: FakeArm) -> Callable[[Json], None]:
-    """What AKS adds: the pools of its list are resources, and each of these is in the list."""
-
-    def adds(resource: Json) -> None:
-        kind, properties = resource["type"].lower(), resource["properties"]
-        if kind.endswith("/managedclusters"):
-            if (
-                properties["securityProfile"]["workloadIdentity"]["enabled"]
-                > properties["oidcIssuerProfile"]["enabled"]
-            ):
-                raise Refusal(400, "InvalidParameter", "Workload Identity needs the OIDC issuer.")
-            properties["oidcIssuerProfile"]["issuerURL"] = "https://koreacentral.oic.prod-aks.azure.com/t/u/"
-            properties["powerState"] = {"code": "Running"}
-            # What is off, AKS does not speak of.
-            properties["addonProfiles"] = {k: v for k, v in properties["addonProfiles"].items() if v["enabled"]}
-            for identity in resource["identity"].get("userAssignedIdentities", {}).values():
-                identity.update(clientId="a", principalId="b")
-            for pool in properties["agentPoolProfiles"]:
-                pool.update(maxPods=250, powerState={"code": "Running"})
-                inner = {name: value for name, value in pool.items() if name != "name"}
-                path = f"{resource['id']}/agentPools/{pool['name']}"
-                azure.store.setdefault(
-                    path.lower(), {"id": path, "name": pool["name"], "type": "pool", "properties": inner}
-                )
-        elif kind.endswith("/agentpools"):
-            properties.setdefault("nodeImageVersion", IMAGE)
-            pools = azure.resource(resource["id"].rpartition("/agentPools/")[0])["properties"]["agentPoolProfiles"]
-            pools[:] = [pool for pool in pools if pool["name"] != resource["name"]]
-            pools.append({"name": resource["name"], **properties})
-
-    return adds
-
-
 @pytest.fixture
 def role(azure: FakeArm, play: Play) -> Role:
     azure.plant(GROUP)
-    azure.adds = as_aks_does(azure)
+    azure.adds = as_azure_does(azure)
     return Role(play, "aks", VARIABLES)
 
 

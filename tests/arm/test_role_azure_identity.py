@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import pytest
@@ -10,11 +9,11 @@ import pytest
 from tests.arm.conftest import Play
 from tests.arm.fake import SUBSCRIPTION, FakeArm, Json
 from tests.arm.roles import Role
+from tests.arm.services import ISSUER, as_azure_does
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/identities"
 AGENT = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/agent"
 VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/kv"
-ISSUER = "https://koreacentral.oic.prod-aks.azure.com/t/u/"
 
 VARIABLES: dict[str, Any] = {
     "azure_identity_resource_group": "identities",
@@ -35,17 +34,11 @@ VARIABLES: dict[str, Any] = {
 }
 
 
-def as_azure_does(resource: Json) -> None:
-    if resource["type"].lower().endswith("/userassignedidentities"):
-        principal = str(uuid.uuid5(uuid.NAMESPACE_URL, resource["id"]))
-        resource["properties"].update(principalId=principal, clientId=principal)
-
-
 @pytest.fixture
 def role(azure: FakeArm, play: Play) -> Role:
     azure.plant(GROUP)
     azure.plant(VAULT)
-    azure.adds = as_azure_does
+    azure.adds = as_azure_does(azure)
     return Role(play, "azure_identity", VARIABLES)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.groundwork.kube.plugins.module_utils.aks import node_images, power, resources
+from ansible_collections.groundwork.kube.plugins.module_utils.aks import assignments, node_images, power, resources
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import PlanError
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -33,6 +33,10 @@ def plan(**changes: Any) -> dict[str, Any]:
         "dns_prefix": "staging",
         "kubernetes_version": "1.35.2",
         "admin_groups": ["operators"],
+        "network_prefixes": [],
+        "dns_servers": [],
+        "private_dns_zones": [],
+        "tags": {},
         "pools": [SYSTEM, GENERAL],
     }
     assert set(changes) <= set(said)
@@ -78,6 +82,23 @@ def test_addons_say_what_they_are_told_as_azure_wants_it_said() -> None:
     assert properties(log_analytics_workspace_id="w")["addonProfiles"]["omsagent"]["enabled"] is True
 
 
+def test_nodes_trust_whom_they_are_told_to() -> None:
+    assert properties(trusted_certificates=["PEM"])["securityProfile"]["customCATrustCertificates"] == ["UEVN"]
+    assert "customCATrustCertificates" not in properties()["securityProfile"]
+
+
+def test_the_identities_that_aks_makes_are_found_on_the_cluster() -> None:
+    pulls = {"identity": "kubelet", "role": "AcrPull", "scope": f"{GROUP}/Microsoft.ContainerRegistry/registries/acr"}
+    reads = {"identity": "keyvault_secrets", "role": "Key Vault Secrets User", "scope": f"{GROUP}/x/y/kv"}
+    said = plan(role_assignments=[pulls, reads])
+    addon = {"azureKeyvaultSecretsProvider": {"identity": {"objectId": "a"}}}
+    cluster = {"properties": {"identityProfile": {"kubeletidentity": {"objectId": "k"}}, "addonProfiles": addon}}
+    made = assignments(said, {"staging": cluster})
+    assert [each["body"]["properties"]["principalId"] for each in made] == ["k", "a"]
+    to_be = assignments(said, {"staging": {"properties": {}}}, assume=True)
+    assert to_be[0]["body"]["properties"]["principalId"] == "the principal of kubelet, once it is made"
+
+
 def test_what_azure_keeps_by_itself_is_only_said_at_first() -> None:
     scaled = {"name": "spot", "vm_size": "x", "min_count": 1, "max_count": 9}
     made = resources(plan(pools=[SYSTEM, scaled]))
@@ -118,6 +139,22 @@ def test_deeds_say_when_they_are_needless() -> None:
         ({"admin_groups": []}, "aks_local_accounts: is off, and neither aks_admin_groups nor aks_azure_rbac lets"),
         ({"private": True, "authorized_ranges": ["192.0.2.0/24"]}, "aks_authorized_ranges: say who may dial a public"),
         ({"private": True, "private_dns_zone": ZONE}, "aks_private_dns_zone: a zone of yours wants an aks_identity"),
+        (
+            {"private": True, "dns_servers": ["10.100.0.4"]},
+            "nodes ask 10.100.0.4 for the API server's name, and AKS' own",
+        ),
+        (
+            {"private": True, "private_dns_zone": ZONE.replace("korea", "us")},
+            "AKS takes privatelink.koreacentral.azmk8s",
+        ),
+        (
+            {"private": True, "private_dns_zone": ZONE, "private_dns_zones": ["privatelink.azurecr.io"]},
+            "privatelink.koreacentral.azmk8s.io is not one of azure_network_private_dns_zones",
+        ),
+        (
+            {"role_assignments": [{"identity": "kubelets", "role": "AcrPull", "scope": IDENTITY}]},
+            "kubelets: AcrPull: there is no identity kubelets; did you mean kubelet?",
+        ),
         ({"outbound": "userDefinedRouting"}, "aks_outbound: userDefinedRouting wants each pool in a subnet"),
         ({"pod_cidr": "pods"}, "aks_pod_cidr: 'pods' is no network"),
         (

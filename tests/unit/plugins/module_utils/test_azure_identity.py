@@ -10,6 +10,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.azure_identity imp
     ROLES,
     assignments,
     identities,
+    revocations,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import PlanError
 
@@ -26,6 +27,7 @@ def plan(trust: dict[str, Any] | None = None, assigned: dict[str, Any] | None = 
         "resource_group": "g",
         "location": "koreacentral",
         "identities": [{"name": "agent", "federated": [{**TRUST, **(trust or {})}]}, {"name": "idle"}],
+        "issuer": "",
         "role_assignments": [{**PULLS, **(assigned or {})}],
         "tags": {},
         **changes,
@@ -42,6 +44,12 @@ def test_an_identity_and_whom_it_trusts() -> None:
     }
     other = identities(plan({"service_account": None, "subject": "repo:o/r", "audiences": ["me"]}))
     assert other[1]["body"]["properties"] == {"issuer": ISSUER, "subject": "repo:o/r", "audiences": ["me"]}
+
+
+def test_a_trust_in_a_cluster_waits_for_the_cluster() -> None:
+    assert [each["name"] for each in identities(plan({"issuer": None}))] == ["agent", "idle"]
+    trusting = identities(plan({"issuer": None}, issuer=ISSUER))[1]
+    assert trusting["body"]["properties"]["issuer"] == ISSUER
 
 
 def test_an_assignment_is_called_by_what_it_assigns() -> None:
@@ -64,6 +72,12 @@ def test_an_identity_that_is_still_to_be_made_has_no_principal() -> None:
     assert one["body"]["properties"]["principalId"] == "the principal of agent, once it is made"
     with pytest.raises(PlanError, match="identity agent: Azure has not said its principal"):
         assignments(plan(), {"agent": {}}, assume=False)
+
+
+def test_what_is_taken_back_is_what_was_assigned_to_those_that_are_there() -> None:
+    (given,) = assignments(plan(), MADE, assume=False)
+    assert revocations(plan(), MADE) == [{**given, "state": "absent"}]
+    assert revocations(plan(), {}) == []
 
 
 @pytest.mark.parametrize(

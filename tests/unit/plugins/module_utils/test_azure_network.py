@@ -26,6 +26,7 @@ PLAN: dict[str, Any] = {
     ],
     "route_tables": [{"name": "egress", "routes": [{"name": "all", "prefix": "0.0.0.0/0", "next_hop": "10.100.0.4"}]}],
     "private_dns_zones": ["privatelink.azurecr.io"],
+    "public_addresses": ["ingress"],
     "dns_servers": ["10.100.0.4"],
     "reserved_prefixes": {"service_cidr": "172.16.0.0/16"},
     "tags": {"system": "agui"},
@@ -57,6 +58,7 @@ def test_what_is_made_of_it_is_what_arm_resource_takes() -> None:
     assert [str(resource).removeprefix("Microsoft.") for resource in made] == [
         "Resources/resourceGroups network",
         "Network/routeTables egress",
+        "Network/publicIPAddresses ingress",
         "Network/virtualNetworks hub",
         "Network/virtualNetworks spoke",
         "Network/virtualNetworks/subnets hub/AzureFirewallSubnet",
@@ -133,7 +135,13 @@ def test_what_does_not_fit_is_refused_by_name(changes: dict[str, Any], problem: 
 
 
 def test_a_plan_of_the_least_is_enough() -> None:
-    nothing: dict[str, Any] = {"route_tables": [], "private_dns_zones": [], "reserved_prefixes": {}, "dns_servers": []}
+    nothing: dict[str, Any] = {
+        "route_tables": [],
+        "private_dns_zones": [],
+        "public_addresses": [],
+        "reserved_prefixes": {},
+        "dns_servers": [],
+    }
     least = plan(**nothing, in_spoke={"subnets": None}, in_hub={"subnets": []})
     names = [entry["name"] for entry in resources(least)]
     assert names == ["network", "hub", "spoke", "hub/to-spoke", "spoke/to-hub"]

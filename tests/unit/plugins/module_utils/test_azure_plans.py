@@ -105,7 +105,7 @@ def test_what_a_role_makes_is_what_arm_resource_takes(role: str) -> None:
         "secret_body": {},
         **{name: [] for name in ("write_only", "initial", "any_order", "partial", "depends_on")},
     }
-    for deed in DEEDS[role].values():
+    for deed in (deed for name, deed in DEEDS[role].items() if name != "assign"):
         resources = resources_of([{**optional, **each} for each in deed(plan(role, cluster_id=SUBNET))], "s")
         assert resources
         assert prerequisites(resources)
@@ -172,6 +172,13 @@ def test_what_a_scope_links_is_what_takes_in() -> None:
     assert linked == ["workspaces", "dataCollectionEndpoints"]
     public = made("azure_monitor", public_access=True, private_link_scope="", grafana="")
     assert len(public) == 4
+
+
+def test_grafana_reads_by_its_own_identity() -> None:
+    grafana = {"grafana": {"identity": {"principalId": "g"}}}
+    (reads,) = DEEDS["azure_monitor"]["assign"](plan("azure_monitor"), made=grafana)
+    assert reads["scope"].endswith("/Microsoft.Monitor/accounts/amw")
+    assert properties(reads)["principalId"] == "g"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""What Azure's services add to what they are sent, as far as the roles read it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+from tests.arm.fake import FakeArm, Json, Refusal
+
+ISSUER = "https://koreacentral.oic.prod-aks.azure.com/t/u/"
+IMAGE = "AKSUbuntu-2404gen2containerd-202611.01.0"
+
+
+def as_azure_does(azure: FakeArm) -> Callable[[Json], None]:
+    """Identities have principals; the pools of a cluster's list are resources, and each of these is in the list."""
+
+    def adds(resource: Json) -> None:
+        kind = resource["type"].lower()
+        if kind.endswith("/userassignedidentities"):
+            resource["properties"].update(principalId=principal(resource["id"]), clientId=principal(resource["id"]))
+        if resource.get("identity", {}).get("type") == "SystemAssigned":
+            resource["identity"]["principalId"] = principal(resource["id"])
+        if kind.endswith("/managedclusters"):
+            _as_a_cluster(azure, resource)
+        elif kind.endswith("/agentpools"):
+            _as_a_pool(azure, resource)
+
+    return adds
+
+
+def principal(resource_id: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, resource_id.lower()))
+
+
+def _as_a_cluster(azure: FakeArm, resource: Json) -> None:
+    properties = resource["properties"]
+    if properties["securityProfile"]["workloadIdentity"]["enabled"] > properties["oidcIssuerProfile"]["enabled"]:
+        raise Refusal(400, "InvalidParameter", "Workload Identity needs the OIDC issuer.")
+    properties["oidcIssuerProfile"]["issuerURL"] = ISSUER
+    properties["identityProfile"] = {"kubeletidentity": {"objectId": principal(resource["id"] + "-agentpool")}}
+    properties["powerState"] = {"code": "Running"}
+    # What is off, AKS does not speak of.
+    properties["addonProfiles"] = {k: v for k, v in properties["addonProfiles"].items() if v["enabled"]}
+    for name, addon in properties["addonProfiles"].items():
+        addon["identity"] = {"objectId": principal(f"{resource['id']}-{name}")}
+    for identity in resource["identity"].get("userAssignedIdentities", {}).values():
+        identity.update(clientId="a", principalId="b")
+    for pool in properties["agentPoolProfiles"]:
+        pool.update(maxPods=250, powerState={"code": "Running"})
+        inner = {name: value for name, value in pool.items() if name != "name"}
+        path = f"{resource['id']}/agentPools/{pool['name']}"
+        azure.store.setdefault(path.lower(), {"id": path, "name": pool["name"], "type": "pool", "properties": inner})
+
+
+def _as_a_pool(azure: FakeArm, resource: Json) -> None:
+    resource["properties"].setdefault("nodeImageVersion", IMAGE)
+    pools = azure.resource(resource["id"].rpartition("/agentPools/")[0])["properties"]["agentPoolProfiles"]
+    pools[:] = [pool for pool in pools if pool["name"] != resource["name"]]
+    pools.append({"name": resource["name"], **resource["properties"]})
