@@ -16,6 +16,7 @@ from tests.gitops.projects import projects, refusals
 from tests.gitops.rendering import GITOPS, Object, Rendered, RenderError, render, wave
 
 PLATFORM = Path("platforms", "cocdev")
+INVENTORY = GITOPS.parent / "inventories/cocdev/group_vars/all"
 APPLICATIONS = ["plate-cache", "plate-llm", "plate-api", "plate-web"]
 TOOLS = {
     "cert-manager",
@@ -83,6 +84,7 @@ def test_the_tools_are_children_from_the_catalogue() -> None:
 def test_an_environment_has_its_four_applications_and_none_of_the_tools(environment: str) -> None:
     assert list(cocdev(environment).applications) == [
         f"environment-{environment}",
+        f"gateway-{environment}",
         *(f"{name}-{environment}" for name in APPLICATIONS),
     ]
 
@@ -187,18 +189,34 @@ def test_an_environment_has_quota_traffic_rules_and_acme_endpoint_of_its_own(env
 
 
 @environments
-def test_pods_of_other_namespaces_get_in_only_by_the_gateway_and_prometheus(environment: str) -> None:
+def test_but_for_the_web_pods_of_other_namespaces_get_in_only_as_the_gateway_and_prometheus(environment: str) -> None:
     admitted = {
         name
         for policy in of_kind(cocdev(environment), "NetworkPolicy")
         for rule in policy["spec"].get("ingress", [])
-        for peer in rule["from"]
+        for peer in rule.get("from", [])
         if "namespaceSelector" in peer
         for expression in peer["namespaceSelector"]["matchExpressions"]
         for name in expression["values"]
     }
 
     assert admitted == {"envoy-gateway-system", "monitoring"}
+
+
+@environments
+def test_what_a_deployment_asks_lets_the_api_server_in(environment: str) -> None:
+    root = {"stg": "staging", "prod": "production"}[environment]
+    asked = yaml.safe_load((INVENTORY / "platform.yml").read_text())["cocdev_smoke_tests"][root]
+    open_to_all = [
+        (policy["spec"]["podSelector"]["matchLabels"]["app.kubernetes.io/name"], port["port"])
+        for policy in of_kind(cocdev(environment), "NetworkPolicy")
+        for rule in policy["spec"].get("ingress", [])
+        if "from" not in rule
+        for port in rule["ports"]
+    ]
+
+    assert open_to_all == [(each["service"], each["port"]) for each in asked]
+    assert {each["namespace"] for each in asked} == {f"plate-{environment}"}
 
 
 @environments
@@ -227,7 +245,7 @@ def test_each_project_permits_what_its_children_bring(environment: str) -> None:
 
 
 @environments
-@pytest.mark.parametrize("child", ["environment", *APPLICATIONS])
+@pytest.mark.parametrize("child", ["environment", "gateway", *APPLICATIONS])
 def test_an_application_of_one_is_refused_in_the_namespace_of_the_other(environment: str, child: str) -> None:
     rendered, other = cocdev(environment), f"plate-{OTHER[environment]}"
     application = rendered.applications[f"{child}-{environment}"]
@@ -359,6 +377,22 @@ def test_acme_asks_the_gateway_or_dns_as_the_inventory_chooses(environment: str,
 
     assert "gatewayHTTPRoute" in by_http["http01"]
     assert by_dns == {"dns01": provider}
+
+
+@pytest.mark.parametrize("environment", ["platform", *ENVIRONMENTS])
+def test_without_gateways_nothing_is_of_their_kinds(environment: str) -> None:
+    rendered = render("cocdev", environment, {"gateways": False})
+    gone = {
+        "platform": {"gateway-api", "gateway-class", "envoy-gateway", "exposure"},
+        "stg": {"gateway-stg"},
+        "prod": {"gateway-prod"},
+    }[environment]
+
+    assert cocdev(environment).applications.keys() - rendered.applications.keys() == gone
+    assert [item for _, item in rendered.objects if "gateway.networking.k8s.io" in item["apiVersion"]] == []
+    if environment == "platform":
+        values = rendered.applications["cert-manager"]["spec"]["source"]["helm"]["valuesObject"]
+        assert values["config"]["enableGatewayAPI"] is False
 
 
 @pytest.mark.parametrize("tool", ["harbor", "grafana"])
