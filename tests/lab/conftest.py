@@ -51,6 +51,26 @@ class Run:
         return {host: counts["changed"] for host, counts in self.recap.items() if counts["changed"]}
 
 
+@dataclass(frozen=True)
+class WorkingTree:
+    """Where the owner of a platform changes it; what is pushed, the cluster grows."""
+
+    path: Path
+
+    def git(self, *arguments: str) -> str:
+        identity = ("-c", "user.name=owner", "-c", "user.email=owner@example.org")
+        done = subprocess.run(["git", *identity, *arguments], cwd=self.path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    def push(self, message: str) -> str:
+        """Commit and push what there is to commit; return the commit."""
+        self.git("add", ".")
+        if self.git("status", "--porcelain"):
+            self.git("commit", "--quiet", f"--message={message}")
+            self.git("push", "--quiet", "origin", "HEAD:main")
+        return self.git("rev-parse", "HEAD")
+
+
 @dataclass
 class Availability:
     """How long, at most, nobody answered; in seconds."""
@@ -132,8 +152,8 @@ class Machines:
         self._overlay.write_text(json.dumps({"kube_node": {"hosts": dict(host_vars or {})}}))
         command = [PROGRAM, f"--inventory={self.inventory}"]
         command += [f"--inventory={self._overlay}", f"--extra-vars={json.dumps(extra_vars or {})}", *arguments]
-        # A file, so that a run of minutes can be followed.
-        log = self.lab.logs / "playbook.log"
+        # A file, so that a run of minutes can be followed; one a playbook, since two may run at once.
+        log = self.lab.logs / f"{name}.log"
         with log.open("w") as output:
             done = subprocess.run(
                 [*command, CHECKOUT / "playbooks" / f"{name}.yml"],

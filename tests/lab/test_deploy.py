@@ -22,6 +22,7 @@ import yaml
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient, ApiError
 from lab.git import write_credentials
+from tests.lab.conftest import WorkingTree
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "molecule/argocd"
@@ -39,17 +40,8 @@ pytestmark = [
 ]
 
 
-def git(*arguments: str) -> str:
-    identity = ("-c", "user.name=owner", "-c", "user.email=owner@example.org")
-    done = subprocess.run(["git", *identity, *arguments], cwd=TREE, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def push(message: str) -> str:
-    git("add", ".")
-    git("commit", "--quiet", f"--message={message}")
-    git("push", "--quiet", "origin", "HEAD:main")
-    return git("rev-parse", "HEAD")
+REPOSITORY = WorkingTree(TREE)
+git, push = REPOSITORY.git, REPOSITORY.push
 
 
 def tree(name: str, *objects: dict[str, Any]) -> None:

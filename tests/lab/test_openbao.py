@@ -90,8 +90,8 @@ class Cluster:
         return self.machines.node(self.pod()["spec"]["nodeName"], f"pid=$(pgrep -x echo) && {command}")
 
 
-def until(true: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE
+def until(true: Callable[[], Any], patience: float = PATIENCE) -> None:
+    deadline = time.monotonic() + patience
     while True:
         try:
             if true():
@@ -119,11 +119,11 @@ def own_volumes(nodes: Iterable[str]) -> Iterable[Object]:
         }
 
 
-def external_secrets() -> list[Object]:
+def external_secrets(**values: Any) -> list[Object]:
     chart = chart_at_hand("external-secrets", load_versions().external_secrets)
     assert chart
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "external-secrets"}}
-    return [namespace, *helm_template("external-secrets", chart, {}, namespace="external-secrets")]
+    return [namespace, *helm_template("external-secrets", chart, values, namespace="external-secrets")]
 
 
 def server() -> list[Object]:
