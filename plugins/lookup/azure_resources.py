@@ -16,8 +16,7 @@ description:
     anything.
 options:
   _terms:
-    description:
-      - The names of the roles. Their defaults have to be there, as they are in the role and in a play that imports it.
+    description: The names of the roles. A play need not have them.
     type: list
     elements: str
     required: true
@@ -49,10 +48,10 @@ _raw:
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.plugins.loader import lookup_loader
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.groundwork.kube.plugins.module_utils import (
@@ -76,9 +75,11 @@ DEEDS: dict[str, dict[str, Deed]] = {
     "aks": {
         "make": aks.resources,
         "assign": aks.assignments,
+        "find": aks.found,
         "node_image_profiles": aks.node_image_profiles,
         "remove": aks.removal,
         "renew": aks.node_images,
+        "run": aks.run,
         "start": partial(aks.power, action="start"),
         "stop": partial(aks.power, action="stop"),
     },
@@ -104,6 +105,7 @@ DEEDS: dict[str, dict[str, Deed]] = {
         "imported": azure_registry.imported,
     },
 }
+_ROLES = Path(__file__).resolve().parents[2] / "roles"
 # It may hold what is not the role's.
 _KEPT = "Microsoft.Resources/resourceGroups"
 
@@ -111,16 +113,18 @@ _KEPT = "Microsoft.Resources/resourceGroups"
 class Variables(Mapping[str, Any]):
     """A role's variables by their names without the role's, each worked out when it is asked for."""
 
-    def __init__(self, role: str, variables: Mapping[str, Any], value: Callable[[str], Any]) -> None:
+    def __init__(self, role: str, templar: Any) -> None:
         self._prefix = f"{role}_"
-        self._variables = variables
-        self._value = value
+        self._templar = templar
 
     def __getitem__(self, name: str) -> Any:
-        return self._value(self._prefix + name)
+        if self._prefix + name not in self._templar.available_variables:
+            raise PlanError(f"{self._prefix}{name}: is not set")
+        return self._templar.template(self._templar.available_variables[self._prefix + name])
 
     def __iter__(self) -> Iterator[str]:
-        return (name.removeprefix(self._prefix) for name in self._variables if name.startswith(self._prefix))
+        names = self._templar.available_variables
+        return (name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix))
 
     def __len__(self) -> int:
         return sum(1 for _name in self)
@@ -128,14 +132,23 @@ class Variables(Mapping[str, Any]):
 
 class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Mapping[str, Any], deed: str = "make", **more: Any) -> list[Resource]:
-        values = lookup_loader.get("ansible.builtin.vars", loader=self._loader, templar=self._templar)
+        known = {**self._defaults(), **variables}
+        templar = self._templar.copy_with_new_env(available_variables=known)
         found = []
         for role in terms:
-            plan = Variables(role, variables, lambda name: values.run([name], variables)[0])
             try:
-                found += _done(role, deed)(plan, **more)
+                found += _done(role, deed)(Variables(role, templar), **more)
             except PlanError as error:
                 raise AnsibleError(f"{role}: {error}") from error
+        return found
+
+    def _defaults(self) -> dict[str, Any]:
+        """Those of all of these roles, as one reads what another is told, and a play need not have them all."""
+        found: dict[str, Any] = {}
+        for role in DEEDS:
+            found.update(
+                self._loader.load_from_file(str(_ROLES / role / "defaults/main.yml"), trusted_as_template=True)
+            )
         return found
 
 

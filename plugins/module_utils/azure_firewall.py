@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.groundwork.kube.plugins.module_utils.azure_network import NETWORK_API, public_address
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_network import NETWORK_API, public_address, subnets
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import (
     Plan,
     Resource,
@@ -90,22 +90,17 @@ def _rule_problems(plan: Plan, rule: Mapping[str, Any]) -> Iterator[str]:
 
 def _address_problems(plan: Plan) -> Iterator[str]:
     """Who sends what to the firewall has to know where it is."""
-    subnets = {
-        f"{network['name']}/{subnet['name']}": subnet["prefix"]
-        for network in plan["virtual_networks"]
-        for subnet in listed(network, "subnets")
-    }
-    subnet = subnets.get(f"{plan['hub']}/AzureFirewallSubnet")
+    subnet = subnets(plan["virtual_networks"]).get(f"{plan['hub']}/AzureFirewallSubnet")
     if subnet is None:
         yield f"azure_network_virtual_networks: {plan['hub']} has no AzureFirewallSubnet, which the firewall is in"
         return
-    own = str(ipaddress.ip_network(subnet)[_OWN_ADDRESS])
+    own = str(subnet[_OWN_ADDRESS])
     for server in plan["dns_servers"]:
         if server != own:
             yield f"azure_network_dns_servers: {server} is not the firewall; it will be at {own}, of {subnet}"
     for table in plan["route_tables"]:
         for route in listed(table, "routes"):
-            if ipaddress.ip_address(route["next_hop"]) in ipaddress.ip_network(subnet) and route["next_hop"] != own:
+            if ipaddress.ip_address(route["next_hop"]) in subnet and route["next_hop"] != own:
                 yield f"azure_network_route_tables: {table['name']}: {route['name']}: the firewall will be at {own}"
 
 

@@ -56,6 +56,17 @@ def resources(network: Plan) -> list[Resource]:
     ]
 
 
+def subnets(networks: Iterable[Mapping[str, Any]]) -> dict[str, Network]:
+    """The addresses of each subnet by its name, as network/subnet; of what is no network, the role itself speaks."""
+    found = {}
+    for each in networks:
+        for subnet in listed(each, "subnets"):
+            for prefix in _networks("", [subnet["prefix"]]):
+                if not isinstance(prefix, str):
+                    found[f"{each['name']}/{subnet['name']}"] = prefix
+    return found
+
+
 def public_address(plan: Plan, name: str, **more: Any) -> Resource:
     """An address that stays the same, for a firewall or for what Kubernetes lets in."""
     body = placed(plan, sku={"name": "Standard"}, properties={"publicIPAllocationMethod": "Static"}, **more)

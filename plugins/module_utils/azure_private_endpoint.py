@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from ansible_collections.groundwork.kube.plugins.module_utils.azure_network import NETWORK_API
+from ansible_collections.groundwork.kube.plugins.module_utils.azure_network import NETWORK_API, Network, subnets
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import (
     Plan,
     Resource,
-    listed,
     placed,
     refuse,
     resource,
@@ -76,25 +75,21 @@ def resources(plan: Plan) -> list[Resource]:
 
 
 def _problems(plan: Plan) -> Iterator[str]:
-    subnets = {
-        f"{network['name']}/{subnet['name']}": ipaddress.ip_network(subnet["prefix"])
-        for network in plan["virtual_networks"]
-        for subnet in listed(network, "subnets")
-    }
+    known = subnets(plan["virtual_networks"])
     for endpoint in plan["endpoints"]:
-        yield from (f"{endpoint['name']}: {problem}" for problem in _endpoint_problems(plan, endpoint, subnets))
+        yield from (f"{endpoint['name']}: {problem}" for problem in _endpoint_problems(plan, endpoint, known))
     taken = [(e["name"], address) for e in plan["endpoints"] for address in (e.get("addresses") or {}).values()]
     for (one, its), (other, others) in combinations(taken, 2):
         if its == others:
             yield f"{other}: {others} is {one}'s already" if one != other else f"{one}: {its} is said twice"
 
 
-def _endpoint_problems(plan: Plan, endpoint: Mapping[str, Any], subnets: Mapping[str, Any]) -> Iterator[str]:
+def _endpoint_problems(plan: Plan, endpoint: Mapping[str, Any], known: Mapping[str, Network]) -> Iterator[str]:
     if not endpoint["target"].startswith("/subscriptions/"):
         yield f"target {endpoint['target']}: is the id of what it leads to"
-    subnet = subnets.get(endpoint["subnet"])
+    subnet = known.get(endpoint["subnet"])
     if subnet is None:
-        yield f"there is no subnet {endpoint['subnet']}{did_you_mean(endpoint['subnet'], subnets)}"
+        yield f"there is no subnet {endpoint['subnet']}{did_you_mean(endpoint['subnet'], known)}"
     if endpoint["group"] not in GROUPS:
         yield f"group {endpoint['group']}: is not known here{did_you_mean(endpoint['group'], GROUPS)}"
         return
@@ -109,7 +104,7 @@ def _endpoint_problems(plan: Plan, endpoint: Mapping[str, Any], subnets: Mapping
         yield from (f"addresses: {member}: {problem}" for problem in _address_problems(text, endpoint, subnet))
 
 
-def _address_problems(text: str, endpoint: Mapping[str, Any], subnet: Any) -> Iterator[str]:
+def _address_problems(text: str, endpoint: Mapping[str, Any], subnet: Network | None) -> Iterator[str]:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
