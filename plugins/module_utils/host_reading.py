@@ -81,6 +81,7 @@ def kubeadm(root: Root) -> dict[str, Any]:
         "kubelet_flags": (root.text("/var/lib/kubelet/kubeadm-flags.env") or "").strip(),
         "kubelet_config_digest": _digest(config),
         "kubelet_cgroup_driver": _yaml_scalar(config or "", "cgroupDriver"),
+        "kubelet_provider_id": _yaml_scalar(config or "", "providerID"),
     }
 
 

@@ -256,8 +256,18 @@ def _inotify(machine: Machine) -> Iterator[Problem]:
 
 def _cloud(machine: Machine) -> Iterator[Problem]:
     """Without it, no volume is attached to the machine and no load balancer sends it anything."""
+    if machine.plan["cluster"]["cloud"] == "none":
+        return
     known = machine.node["provider_id"] or machine.state["cloud"]["provider_id"]
-    if machine.plan["cluster"]["cloud"] != "none" and not known:
+    registered = machine.state["kubeadm"]["kubelet_provider_id"]
+    if known and machine.is_member and registered not in ("", known):
+        yield machine.problem(
+            "kubeadm_provider_id",
+            f"is {known}, and the machine has joined as {registered}; Kubernetes lets nobody change it",
+            "leave it what it was; a machine that is another one joins anew, after playbooks/reset.yml "
+            f"--limit {machine.name}",
+        )
+    if not known:
         yield machine.problem(
             "kubeadm_provider_id",
             f"is not set, and the machine does not learn it from its cloud ({machine.state['cloud']['error']})",

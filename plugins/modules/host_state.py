@@ -160,7 +160,7 @@ kubeadm:
   description:
     - The traces of kubeadm. The booleans C(admin_conf), C(kubelet_conf), C(bootstrap_conf) and C(etcd_data), the
       static pods' C(manifests), the C(server) that the kubelet talks to, C(ca_digest), C(kubelet_flags),
-      C(kubelet_config_digest) and C(kubelet_cgroup_driver).
+      C(kubelet_config_digest), C(kubelet_cgroup_driver) and C(kubelet_provider_id).
   returned: success
   type: dict
 cloud:

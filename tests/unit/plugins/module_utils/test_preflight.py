@@ -70,7 +70,13 @@ def machine(number: int, name: str) -> dict[str, Any]:
             {"destination": "198.51.100.0/24", "gateway": "", "interface": "eth0"},
         ],
         "packages": {},
-        "kubeadm": {"admin_conf": False, "kubelet_conf": False, "server": "", "ca_digest": ""},
+        "kubeadm": {
+            "admin_conf": False,
+            "kubelet_conf": False,
+            "server": "",
+            "ca_digest": "",
+            "kubelet_provider_id": "",
+        },
         "containerd": {"cgroup_driver": ""},
         "cloud": {"provider_id": "", "error": ""},
     }
@@ -211,6 +217,21 @@ def test_a_machine_that_its_cloud_tells_nothing_is_caught_before_it_joins(states
     assert (found.host, found.variable) == ("redis", "kubeadm_provider_id")
     assert "timed out" in found.problem
     assert "metadata service" in found.remedy
+
+
+def test_a_member_keeps_the_name_that_its_cloud_has_for_it(states: dict[str, Any]) -> None:
+    plan = of_a_cloud(**{host: f"aws:///ap-northeast-2a/i-0{host[0]}" for host in PLAN["nodes"]})
+    for host, found in states.items():
+        found["kubeadm"].update(kubelet_conf=True, kubelet_provider_id=plan["nodes"][host]["provider_id"])
+    states["worker"]["kubeadm"]["kubelet_provider_id"] = "aws:///ap-northeast-2a/i-0a"
+    # One of a time when nobody was told; it is given one.
+    states["redis"]["kubeadm"]["kubelet_provider_id"] = ""
+
+    (found,) = (each for each in problems(plan, states, settings()) if each.variable == "kubeadm_provider_id")
+
+    assert found.host == "worker"
+    assert "has joined as aws:///ap-northeast-2a/i-0a" in found.problem
+    assert "playbooks/reset.yml --limit worker" in found.remedy
 
 
 @pytest.mark.parametrize(

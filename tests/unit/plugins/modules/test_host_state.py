@@ -45,7 +45,7 @@ def root(tmp_path: Path) -> Path:
         "etc/kubernetes/kubelet.conf": KUBELET_CONF,
         "etc/kubernetes/manifests/etcd.yaml": "",
         "etc/kubernetes/manifests/.hidden": "",
-        "var/lib/kubelet/config.yaml": "kind: KubeletConfiguration\ncgroupDriver: cgroupfs\n",
+        "var/lib/kubelet/config.yaml": "kind: KubeletConfiguration\ncgroupDriver: cgroupfs\nproviderID: aws:///ap-northeast-2a/i-0a\n",
         "var/lib/kubelet/kubeadm-flags.env": 'KUBELET_KUBEADM_ARGS="--node-ip=192.0.2.1"\n',
         "etc/containerd/config.toml": "version = 3\n  SystemdCgroup = true\n",
         "var/lib/dpkg/status": "Package: kubelet\nStatus: hold ok installed\nVersion: 1.36.4-1.1\n\n"
@@ -90,6 +90,7 @@ def test_kubeadm_is_told_from_its_traces(run_module: RunModule, root: Path) -> N
     assert kubeadm["server"] == "https://api.kubernetes.internal:6443"
     assert kubeadm["kubelet_flags"] == 'KUBELET_KUBEADM_ARGS="--node-ip=192.0.2.1"'
     assert kubeadm["kubelet_cgroup_driver"] == "cgroupfs"
+    assert kubeadm["kubelet_provider_id"] == "aws:///ap-northeast-2a/i-0a"
     assert len(kubeadm["kubelet_config_digest"]) == 64
 
 
