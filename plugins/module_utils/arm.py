@@ -11,13 +11,14 @@ requests of a task, and errors that say what was being done.
 
 from __future__ import annotations
 
+import copy
 import logging
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from typing import Any
 from urllib.parse import quote
@@ -139,11 +140,12 @@ class ArmError(Exception):
 
 @dataclass(frozen=True)
 class Cloud:
-    """Where a cloud's ARM is, what a token for it is asked for, and who gives it."""
+    """Where a cloud's ARM is, what a token for it is asked for, who gives it, and what for vaults it is asked for."""
 
     arm: str
     scope: str
     authority: str
+    vaults: str
 
 
 CLOUDS = {
@@ -151,16 +153,19 @@ CLOUDS = {
         "https://management.azure.com",
         "https://management.azure.com/.default",
         "https://login.microsoftonline.com",
+        "https://vault.azure.net/.default",
     ),
     "AzureChinaCloud": Cloud(
         "https://management.chinacloudapi.cn",
         "https://management.chinacloudapi.cn/.default",
         "https://login.chinacloudapi.cn",
+        "https://vault.azure.cn/.default",
     ),
     "AzureUSGovernment": Cloud(
         "https://management.usgovcloudapi.net",
         "https://management.core.usgovcloudapi.net/.default",
         "https://login.microsoftonline.us",
+        "https://vault.usgovcloudapi.net/.default",
     ),
 }
 
@@ -193,21 +198,32 @@ class ArmClient:
         self._verify = options["cert_validation_mode"] != "ignore"
         self._pipeline = self._new_pipeline()
         cloud = self._cloud(options)
+        self._vaults = cloud.vaults
+        self._credential = _credential(options, cloud, self._verify)
+        self._speak_to(cloud.arm, cloud.scope)
+
+    def key_vault(self, address: str) -> ArmClient:
+        """The same login to a Key Vault, which is asked for its objects as ARM is for resources."""
+        vault = copy.copy(self)
+        vault._speak_to(address, self._vaults)
+        return vault
+
+    def _speak_to(self, address: str, scope: str) -> None:
         throttle = Throttle()
-        credential = _credential(options, cloud, self._verify)
         self._pipeline = self._new_pipeline(
-            ARMChallengeAuthenticationPolicy(credential, cloud.scope),
+            ARMChallengeAuthenticationPolicy(self._credential, scope),
             CustomHookPolicy(raw_request_hook=throttle.wait, raw_response_hook=throttle.note),
         )
-        self._client = PipelineClient(cloud.arm, pipeline=self._pipeline)
-        self._arm = cloud.arm
+        self._client = PipelineClient(address, pipeline=self._pipeline)
+        self._arm = address
 
     def get(self, deed: str, path: str, api_version: str, settled: bool = False) -> Body | None:
         """A resource, None where there is none; if it is to be ``settled``, once nothing is under way with it."""
         deadline = time.monotonic() + self._timeout
+        version = {"api-version": api_version}
         while True:
             try:
-                answer = self._send(deed, "GET", self._url(path), api_version).http_response
+                answer = self._send(deed, "GET", self._url(path), version).http_response
             except ArmError as error:
                 if error.says_absent:
                     return None
@@ -220,27 +236,28 @@ class ArmClient:
                 raise ArmError(deed, f"is still {state} after {self._timeout} seconds")
             time.sleep(_retry_after(answer, POLL_SECONDS))
 
-    def list(self, deed: str, path: str, api_version: str) -> list[Body]:
+    def list(self, deed: str, path: str, api_version: str, query: Mapping[str, str] | None = None) -> list[Body]:
         url, found = self._url(path), []
-        version: str | None = api_version
+        asked = {"api-version": api_version, **(query or {})}
         while url:
             try:
-                page = self._send(deed, "GET", url, version).http_response.json()
+                page = self._send(deed, "GET", url, asked).http_response.json()
             except ArmError as error:
                 if error.says_absent:
                     break
                 raise
             found += page["value"]
-            # The next page's address has its version already.
-            url, version = page.get("nextLink"), None
+            # The next page's address has all of it already.
+            url, asked = page.get("nextLink"), {}
         return found
 
     def write(self, deed: str, method: str, path: str, api_version: str, body: Any = None) -> Any:
         """Send what changes something, again while the refusal is a passing one, and wait until it is done."""
         begun = time.monotonic()
+        version = {"api-version": api_version}
         while True:
             try:
-                return self._finished(deed, self._send(deed, method, self._url(path), api_version, body))
+                return self._finished(deed, self._send(deed, method, self._url(path), version, body))
             except ArmError as error:
                 if method == "DELETE" and error.status == 404:
                     return None
@@ -284,7 +301,7 @@ class ArmClient:
     def _cloud(self, options: Mapping[str, Any]) -> Cloud:
         name = options["cloud_environment"] or "AzureCloud"
         found = CLOUDS.get(name) or self._cloud_at(name)
-        return Cloud(found.arm, found.scope, options["adfs_authority_url"] or found.authority)
+        return replace(found, authority=options["adfs_authority_url"] or found.authority)
 
     def _cloud_at(self, address: str) -> Cloud:
         """What a cloud that is not one of Microsoft's says of itself."""
@@ -292,20 +309,23 @@ class ArmClient:
         if not address.startswith("https://"):
             raise ArmError(deed, f"write one of {', '.join(CLOUDS)}, or a metadata endpoint's address, https://…")
         base = address.partition("/metadata/")[0].rstrip("/")
-        metadata = self._send(deed, "GET", f"{base}/metadata/endpoints", _METADATA_API).http_response.json()
+        version = {"api-version": _METADATA_API}
+        metadata = self._send(deed, "GET", f"{base}/metadata/endpoints", version).http_response.json()
         described = metadata[0] if isinstance(metadata, list) else metadata
         login = described["authentication"]
         scope = login["audiences"][0].rstrip("/") + "/.default"
-        return Cloud(described["resourceManager"].rstrip("/"), scope, login["loginEndpoint"])
+        vaults = described["suffixes"]["keyVaultDns"].lstrip(".")
+        return Cloud(
+            described["resourceManager"].rstrip("/"), scope, login["loginEndpoint"], f"https://{vaults}/.default"
+        )
 
-    def _send(self, deed: str, method: str, url: str, api_version: str | None, body: Any = None) -> Any:
+    def _send(self, deed: str, method: str, url: str, query: Mapping[str, str], body: Any = None) -> Any:
         """What Azure answers to one request, unless it refuses."""
-        params = {"api-version": api_version} if api_version else None
         try:
-            answer = self._pipeline.run(HttpRequest(method, url, params=params, json=body))
+            answer = self._pipeline.run(HttpRequest(method, url, params=query, json=body))
             # The token of a refused login is forgotten by then: one that had expired is asked for anew.
             if answer.http_response.status_code == 401:
-                answer = self._pipeline.run(HttpRequest(method, url, params=params, json=body))
+                answer = self._pipeline.run(HttpRequest(method, url, params=query, json=body))
         except AzureError as error:
             raise _failure(deed, error) from error
         if answer.http_response.status_code >= 400:

@@ -76,6 +76,16 @@ class Observed:
     """Of the claim's and the pod's events, oldest first."""
 
 
+def by_name(items: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {item["metadata"]["name"]: item for item in items}
+
+
+def messages(events: Sequence[Object]) -> list[str]:
+    """What events say, oldest first."""
+    ordered = sorted(events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+    return [str(event.get("message", "")) for event in ordered]
+
+
 def default_class(classes: Sequence[Object]) -> Object | None:
     """The class of a claim that names none: the youngest default."""
     marked = [each for each in classes if (each["metadata"].get("annotations") or {}).get(DEFAULT) == "true"]

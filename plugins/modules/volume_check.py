@@ -101,20 +101,15 @@ class VolumeCheckError(Exception):
         self.what = found.what
 
 
-def by_name(items: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {item["metadata"]["name"]: item for item in items}
-
-
 def observe(api: ApiClient, provisioner: str, names: list[str], namespace: str = "") -> plan.Observed:
-    nodes = by_name(api.list(NODES))
+    nodes = plan.by_name(api.list(NODES))
     events = api.list(f"/api/v1/namespaces/{namespace}/events") if namespace else []
-    events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
     return plan.Observed(
         provisioner=provisioner,
-        drivers=frozenset(by_name(api.list(f"{STORAGE}/csidrivers"))),
+        drivers=frozenset(plan.by_name(api.list(f"{STORAGE}/csidrivers"))),
         nodes={name: node for name, node in nodes.items() if name in names or not names},
-        csi_nodes=by_name(api.list(f"{STORAGE}/csinodes")),
-        messages=tuple(str(event.get("message", "")) for event in events),
+        csi_nodes=plan.by_name(api.list(f"{STORAGE}/csinodes")),
+        messages=plan.messages(events),
     )
 
 
@@ -143,7 +138,7 @@ def wait_for_driver(module: ApiModule, api: ApiClient) -> None:
 def bind(module: ApiModule, api: ApiClient) -> dict[str, Any]:
     classes = api.list(f"{STORAGE}/storageclasses")
     wanted = module.params["storage_class"]
-    chosen = by_name(classes).get(wanted) if wanted else plan.default_class(classes)
+    chosen = plan.by_name(classes).get(wanted) if wanted else plan.default_class(classes)
     if chosen is None:
         what = f"there is no StorageClass {wanted}" if wanted else "there is no default StorageClass"
         raise VolumeCheckError(

@@ -6,21 +6,19 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient, ApiError
 from ansible_collections.groundwork.kube.plugins.modules.storage_class import CLASSES, VOLUMES
 from ansible_collections.groundwork.kube.plugins.modules.volume_check import STORAGE
 from lab.api import binary
 from tests.ansible_playbook import REPOSITORY
 from tests.api.conftest import Api, Play
+from tests.api.controllers import Controllers
 from tests.gitops.rendering import chart_at_hand
 
 PINS = yaml.safe_load((REPOSITORY / "versions.yml").read_text())
@@ -84,37 +82,6 @@ def chart(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return chart
 
 
-class Controllers(threading.Thread):
-    """What would roll the driver out and register it: this server has no controllers and no kubelets."""
-
-    def __init__(self, api: Api) -> None:
-        super().__init__()
-        self.client = ApiClient.from_options({"kubeconfig": str(api.kubeconfig)})
-        self.stopped = threading.Event()
-
-    def run(self) -> None:
-        replicas = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
-        everywhere = dict.fromkeys(
-            ("currentNumberScheduled", "desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable"), 2
-        )
-        while not self.stopped.wait(0.3):
-            for path, status in (
-                (CONTROLLER, replicas),
-                (ON_NODES, {**everywhere, "numberMisscheduled": 0, "numberReady": 2}),
-            ):
-                # What is deleted between two calls is nobody's loss.
-                with suppress(ApiError):
-                    found = self.client.get(path)
-                    if found:
-                        seen = {"observedGeneration": found["metadata"]["generation"]}
-                        self.client.patch(f"{path}/status", {"status": {**status, **seen}})
-
-    def stop(self) -> None:
-        self.stopped.set()
-        self.join()
-        self.client.close()
-
-
 @pytest.fixture
 def run(api: Api, play: Play, chart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     tools = [str(binary(name).parent) for name in ("kubectl", "helm")]
@@ -123,7 +90,7 @@ def run(api: Api, play: Play, chart: Path, monkeypatch: pytest.MonkeyPatch) -> I
         api.plant(node, providerID=f"aws:///ap-northeast-2a/i-{node}")
         drivers = [{"name": DRIVER, "nodeID": node, "topologyKeys": ["topology.ebs.csi.aws.com/zone"]}]
         api.client.create(f"{STORAGE}/csinodes", {"metadata": {"name": node}, "spec": {"drivers": drivers}})
-    controllers = Controllers(api)
+    controllers = Controllers(api, CONTROLLER, ON_NODES)
     controllers.start()
 
     def run(*arguments: str, succeeds: bool = True, **variables: Any) -> str:

@@ -1,4 +1,4 @@
-"""A stand-in for Azure's Resource Manager and for what gives tokens, on loopback and for tests alone.
+"""A stand-in for Azure's Resource Manager, its Key Vaults and what gives tokens, on loopback and for tests alone.
 
 It is our reading of Azure, not Azure: it keeps what it is sent, adds what a service would, and answers, waits and fails
 as it is told to. What only Azure can prove (quotas, policies, names, what a type refuses) it cannot.
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -32,6 +32,22 @@ from cryptography.x509.oid import NameOID
 TENANT = "7d1c3f5e-0000-4000-8000-000000000001"
 SUBSCRIPTION = "7d1c3f5e-0000-4000-8000-000000000002"
 CLIENT = "7d1c3f5e-0000-4000-8000-000000000003"
+
+# Where its Key Vaults are, which on Azure have a name of their own each.
+VAULTS = "/vaults/"
+# What says of itself neither that it is ready nor, while it is being made, that it is not.
+STATELESS = {
+    "microsoft.authorization/roleassignments",
+    "microsoft.authorization/roledefinitions",
+    "microsoft.dbforpostgresql/flexibleservers",
+    "microsoft.dbforpostgresql/flexibleservers/databases",
+    "microsoft.dbforpostgresql/flexibleservers/firewallrules",
+    "microsoft.keyvault/vaults",
+    "microsoft.keyvault/vaults/secrets",
+    "microsoft.managedidentity/userassignedidentities",
+    "microsoft.managedidentity/userassignedidentities/federatedidentitycredentials",
+    "microsoft.monitor/accounts",
+}
 
 Json = dict[str, Any]
 
@@ -43,6 +59,7 @@ class Request:
     query: dict[str, str]
     body: Any
     headers: dict[str, str] = field(repr=False)
+    answer: Answer | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -85,6 +102,7 @@ class FakeArm:
         self.store: dict[str, Json] = {}
         self.log: list[Request] = []
         self.tokens: set[str] = set()
+        self.vault_tokens: set[str] = set()
         self.grants: list[dict[str, str]] = []
         self.trusted_secret = secrets.token_urlsafe()
         # How it behaves. Operations: at once, or told by one of the headers, or by the resource's state alone.
@@ -97,6 +115,9 @@ class FakeArm:
         self.adds: Callable[[Json], None] = lambda resource: None
         self.actions: dict[str, Callable[[Json, Any], Any]] = {}
         self.meeting: threading.Barrier | None = None
+        # What becomes of the first write of each resource, told how to carry it out.
+        self.stumble: Callable[[Callable[[], Answer]], Answer] | None = None
+        self._stumbled: set[str] = set()
         self._operations: dict[str, Json] = {}
         self._busy: set[str] = set()
 
@@ -139,6 +160,10 @@ class FakeArm:
     def answer(self, request: Request, tls: bool) -> Answer:
         with self._lock:
             self.log.append(request)
+        request.answer = self._answer(request, tls)
+        return request.answer
+
+    def _answer(self, request: Request, tls: bool) -> Answer:
         try:
             if request.path == "/metadata/identity/oauth2/token":
                 return self._identity_of_the_machine(request)
@@ -146,7 +171,8 @@ class FakeArm:
                 raise Refusal(404, "NotFound", "Only the metadata service is here.")
             if request.path == "/metadata/endpoints":
                 login = {"loginEndpoint": self.url, "audiences": [self.url]}
-                return Answer(200, [{"resourceManager": self.url, "authentication": login}])
+                suffixes = {"keyVaultDns": ".vault.azure.net"}
+                return Answer(200, [{"resourceManager": self.url, "authentication": login, "suffixes": suffixes}])
             if request.path.endswith("/openid-configuration"):
                 tenant = self.url + "/" + request.path.split("/")[1]
                 endpoints = {
@@ -157,6 +183,8 @@ class FakeArm:
                 return Answer(200, {name: tenant + path for name, path in endpoints.items()})
             if request.path.endswith("/token"):
                 return self._token(request)
+            if request.path.startswith(VAULTS):
+                return self._key_vault(request)
             return self._resource_manager(request)
         except Refusal as refusal:
             return refusal.answer
@@ -177,20 +205,63 @@ class FakeArm:
     def _issue(self, grant: dict[str, str]) -> Answer:
         with self._lock:
             self.grants.append(grant)
-            self.tokens.add(token := secrets.token_urlsafe())
+            token = secrets.token_urlsafe()
+            (self.vault_tokens if "vault.azure.net" in grant.get("scope", "") else self.tokens).add(token)
         return Answer(200, {"token_type": "Bearer", "expires_in": 3600, "access_token": token, "resource": self.url})
 
-    def _resource_manager(self, request: Request) -> Answer:
-        if request.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
+    def _key_vault(self, request: Request) -> Answer:
+        """A vault holds what ARM's children of it are; it lists names, and shows a value to who asks for one."""
+        self._check_token(request, self.vault_tokens)
+        if fault := self._fault(request):
+            return fault
+        name, kind, *rest = request.path.removeprefix(VAULTS).rstrip("/").lower().split("/")
+        with self._lock:
+            held = [
+                {"id": f"{self.url}{VAULTS}{name}/{kind}/{each['name']}", **each["properties"]}
+                for path, each in self.store.items()
+                if f"/vaults/{name}/{kind}/" in path
+            ]
+        if not rest:
+            return self._pages(request, [self._without_value(each) for each in held])
+        found = [each for each in held if each["id"].lower().endswith(f"/{rest[0]}")]
+        if rest[1:] == ["versions"]:
+            versions = [each["id"] + "/" + version for each in found for version in each.get("versions", [])]
+            return Answer(200, {"value": [{"id": version} for version in versions]})
+        if not found:
+            raise Refusal(404, "SecretNotFound", f"A secret with (name/id) {rest[0]} was not found in this key vault.")
+        return Answer(200, found[0])
+
+    @staticmethod
+    def _without_value(held: Json) -> Json:
+        return {name: value for name, value in held.items() if name in ("id", "attributes")}
+
+    def _check_token(self, request: Request, trusted: set[str]) -> None:
+        if request.headers.get("authorization", "").removeprefix("Bearer ") not in trusted:
             raise Refusal(401, "AuthenticationFailed", "The access token is missing or not ours.")
+
+    def _fault(self, request: Request) -> Answer | None:
         with self._lock:
             for fault in self.faults:
                 method, ending, answer = fault
                 if request.method == method and request.path.lower().endswith(ending):
                     self.faults.remove(fault)
                     return answer()
+        return None
+
+    def _resource_manager(self, request: Request) -> Answer:
+        self._check_token(request, self.tokens)
+        if fault := self._fault(request):
+            return fault
         if "/operations/" in request.path:
             return self._poll(request)
+        with self._lock:
+            stumbles = self.stumble and request.method != "GET" and request.path not in self._stumbled
+            self._stumbled |= {request.path} if stumbles else set()
+        if self.stumble and stumbles:
+            return self.stumble(lambda: self._carried_out(request))
+        return self._carried_out(request)
+
+    def _carried_out(self, request: Request) -> Answer:
         self._check_address(request.path)
         if "api-version" not in request.query:
             raise Refusal(400, "MissingApiVersionParameter", "The api-version query parameter is required.")
@@ -217,12 +288,10 @@ class FakeArm:
         path = request.path.lower()
         with self._lock:
             if is_collection(path):
-                found = [copy.deepcopy(each) for key, each in self.store.items() if key.rpartition("/")[0] == path]
-                # Two pages, so that nobody forgets the second.
-                if len(found) > 1 and "page" not in request.query:
-                    following = f"{self.url}{request.path}?api-version={request.query['api-version']}&page=2"
-                    return Answer(200, {"value": found[:1], "nextLink": following})
-                return Answer(200, {"value": found[1:] if "page" in request.query else found})
+                found = [self._shown(each) for key, each in self.store.items() if is_within(key, path)]
+                if assigned := re.fullmatch(r"assignedTo\('(.*)'\)", request.query.get("$filter", "")):
+                    found = [each for each in found if each["properties"].get("principalId") == assigned.group(1)]
+                return self._pages(request, found)
             if path not in self.store:
                 raise Refusal(404, "ResourceNotFound", f"The Resource '{request.path}' was not found.")
             resource = self.store[path]
@@ -234,6 +303,13 @@ class FakeArm:
                 self._busy.discard(outermost(path))
                 shown = self._shown(resource)
         return Answer(200, shown)
+
+    def _pages(self, request: Request, found: list[Json]) -> Answer:
+        """Two, so that nobody forgets the second."""
+        if len(found) > 1 and "page" not in request.query:
+            following = f"{self.url}{request.path}?{urlencode({**request.query, 'page': 2})}"
+            return Answer(200, {"value": found[:1], "nextLink": following})
+        return Answer(200, {"value": found[1:] if "page" in request.query else found})
 
     def _put(self, request: Request) -> Answer:
         return self._written(request, request.body)
@@ -307,12 +383,17 @@ class FakeArm:
                 "id": old.get("id", path),
                 "name": old.get("name", path.rpartition("/")[2]),
                 "type": type_of(path),
-                "etag": str(uuid.uuid4()),
             }
+            kind = resource["type"].lower()
+            if kind.startswith("microsoft.network/"):
+                resource["etag"] = str(uuid.uuid4())
             properties = resource.setdefault("properties", {})
             for name in self.never_returned:
                 properties.pop(name, None)
-            properties.setdefault("provisioningState", "Succeeded")
+            if kind not in STATELESS:
+                properties.setdefault("provisioningState", "Succeeded")
+            if kind == "microsoft.keyvault/vaults":
+                properties["vaultUri"] = f"{self.url}{VAULTS}{resource['name']}/"
             self.adds(resource)
             self.store[path.lower()] = resource
             return resource
@@ -331,7 +412,7 @@ class FakeArm:
             return Answer(status, self._shown(resource) if resource else None)
         self._busy.add(outermost(path))
         end = "Succeeded" if self.operation_error is None else "Failed"
-        if resource is not None:
+        if resource is not None and resource["type"].lower() not in STATELESS:
             resource["properties"]["provisioningState"] = state
             resource["_state"] = end
         if self.operations == "state":
@@ -341,7 +422,8 @@ class FakeArm:
             resource["_polls"] = self.polls_until_done
             return Answer(status, self._shown(resource))
         operation = str(uuid.uuid4())
-        self._operations[operation] = {"path": path, "polls": self.polls_until_done, "end": end, "said": said}
+        going = {"path": path, "polls": self.polls_until_done, "said": said}
+        self._operations[operation] = {**going, "end": end, "error": self.operation_error}
         address = f"{self.url}/subscriptions/{SUBSCRIPTION}/operations/{operation}?api-version=2022-09-01&t=x"
         headers = {"retry-after-ms": "1", self.operations: address}
         return Answer(202 if resource is None else status, self._shown(resource) if resource else None, headers)
@@ -361,7 +443,7 @@ class FakeArm:
                 resource["properties"]["provisioningState"] = resource.pop("_state")
             if operation["end"] == "Failed":
                 headers = {"x-ms-correlation-request-id": "c0ffee"}
-                failed = {"status": "Failed", "error": self.operation_error}
+                failed = {"status": "Failed", "error": operation["error"]}
                 return Answer(409 if by_location else 200, failed, headers)
             if by_location:
                 return Answer(200, operation["said"]) if operation["said"] else Answer(204)
@@ -373,6 +455,19 @@ def is_collection(path: str) -> bool:
     if providers:
         return len(within.split("/")) % 2 == 0
     return path.endswith("/resourcegroups")
+
+
+def is_within(path: str, collection: str) -> bool:
+    """Whether a list has it: of one parent, of a whole subscription, or of all that is assigned at a place."""
+    if path.rpartition("/")[0] == collection:
+        return True
+    scope, _providers, kind = collection.rpartition("/providers/")
+    its_scope, _its_providers, its_kind = path.rpartition("/")[0].rpartition("/providers/")
+    if kind != its_kind:
+        return False
+    if kind == "microsoft.authorization/roleassignments":
+        return f"{scope}/".startswith(f"{its_scope}/") or its_scope.startswith(f"{scope}/")
+    return scope.count("/") == 2 and its_scope.startswith(f"{scope}/")
 
 
 def outermost(path: str) -> str:

@@ -13,7 +13,7 @@ from lab.api import binary
 
 ROOT = Path(__file__).resolve().parents[2]
 ADDONS = ROOT / "gitops/addons"
-ROLES = ("argocd", "ebs_csi")
+ROLES = ("argocd", "ebs_csi", "keyvault_csi")
 
 
 def commands(directory: Path) -> Iterator[list[str]]:

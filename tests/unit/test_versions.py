@@ -101,6 +101,7 @@ def test_the_labs_kubernetes_is_of_one_piece() -> None:
         ("argocd_chart_version", VERSIONS["argocd_chart"]),
         ("aws_ccm_version", VERSIONS["aws_ccm"]),
         ("ebs_csi_chart_version", VERSIONS["ebs_csi_chart"]),
+        ("keyvault_csi_chart_version", VERSIONS["keyvault_csi_chart"]),
         ("containerd_sandbox_image", f"registry.k8s.io/pause:{VERSIONS['pause']}"),
         ("verify_image", f"registry.k8s.io/e2e-test-images/agnhost:{VERSIONS['agnhost']}"),
     ],

@@ -1,0 +1,370 @@
+# Copyright (c) 2026 Groundwork founders
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An Azure Key Vault's driver and classes on a real API server, of its own chart where that was fetched, and of a
+stand-in for it. What pods and kubelets do is done by hand."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.groundwork.kube.plugins.module_utils.secret_provider_check import DRIVER
+from ansible_collections.groundwork.kube.plugins.modules import secret_provider_check
+from ansible_collections.groundwork.kube.plugins.modules.secret_provider_check import CLASSES
+from ansible_collections.groundwork.kube.plugins.modules.volume_check import STORAGE
+from lab.api import binary
+from tests.ansible_playbook import REPOSITORY
+from tests.api.conftest import Api, Play, wait_until
+from tests.api.controllers import Controllers
+from tests.gitops.rendering import chart_at_hand
+
+PINS = yaml.safe_load((REPOSITORY / "versions.yml").read_text())
+CHART = chart_at_hand("csi-secrets-store-provider-azure", PINS["keyvault_csi_chart"])
+NODES = ("aks-system-0", "aks-general-0")
+WORKLOADS = "/apis/apps/v1/namespaces/kube-system/daemonsets"
+ON_NODES, PROVIDER = f"{WORKLOADS}/secrets-store-csi-driver", f"{WORKLOADS}/csi-secrets-store-provider-azure"
+ADD_ON = "aks-secrets-store-csi-driver"
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+PRD = "/api/v1/namespaces/prd"
+CLASS = f"{CLASSES}/namespaces/prd/secretproviderclasses/azure-kv-secrets"
+MAPPING = yaml.safe_load((REPOSITORY / "gitops/platforms/auto_builder/secrets/mapping.yaml").read_text())
+
+# The system's own table: object of the vault, Secret, key.
+TABLE = [
+    ("database-url", "db-credentials", "DATABASE_URL"),
+    ("jwt-secret", "app-secrets", "JWT_SECRET_KEY"),
+    ("redis-password", "app-secrets", "REDIS_PASSWORD"),
+    ("init-password", "app-secrets", "INIT_PASSWORD"),
+    ("celery-broker-url", "app-secrets", "CELERY_BROKER_URL"),
+    ("celery-result-backend", "app-secrets", "CELERY_RESULT_BACKEND"),
+    ("OPENAI-KEY-1", "app-secrets", "OPENAI_KEY_1"),
+    ("CLAUDE-KEY", "app-secrets", "CLAUDE_KEY"),
+    ("nextauth-secret", "ui-secrets", "NEXTAUTH_SECRET"),
+]
+
+# As strict as the driver's own: what it does not name, a server that validates strictly refuses.
+TEXT = {"type": "string"}
+TEXTS = {"type": "object", "additionalProperties": TEXT}
+SECRET_OBJECT = {
+    "secretName": TEXT,
+    "type": TEXT,
+    "labels": TEXTS,
+    "annotations": TEXTS,
+    "data": {
+        "type": "array",
+        "items": {"type": "object", "properties": {"objectName": TEXT, "key": TEXT}},
+    },
+}
+SPEC = {
+    "provider": TEXT,
+    "parameters": TEXTS,
+    "secretObjects": {"type": "array", "items": {"type": "object", "properties": SECRET_OBJECT}},
+}
+CRD_NAME = "secretproviderclasses.secrets-store.csi.x-k8s.io"
+CRD = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": CRD_NAME},
+    "spec": {
+        "group": "secrets-store.csi.x-k8s.io",
+        "scope": "Namespaced",
+        "names": {"kind": "SecretProviderClass", "plural": "secretproviderclasses"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {"spec": {"type": "object", "properties": SPEC}},
+                    }
+                },
+            }
+        ],
+    },
+}
+TEMPLATE = """\
+{{- range $name, $container := dict "secrets-store-csi-driver" "secrets-store" .Chart.Name "provider" }}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: {{ $name }}, namespace: {{ $.Release.Namespace }}}
+spec:
+  selector: {matchLabels: {app: {{ $name }}}}
+  template:
+    metadata: {labels: {app: {{ $name }}}}
+    spec:
+      containers:
+        - name: {{ $container }}
+          image: {{ $container }}
+          args: ["--enable-secret-rotation={{ (index $.Values "secrets-store-csi-driver").enableSecretRotation }}"]
+{{- end }}
+---
+apiVersion: storage.k8s.io/v1
+kind: CSIDriver
+metadata: {name: secrets-store.csi.k8s.io}
+spec: {attachRequired: false, podInfoOnMount: true, volumeLifecycleModes: [Ephemeral]}
+"""
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(
+    params=[
+        "ours",
+        pytest.param(
+            "its own", marks=pytest.mark.skipif(CHART is None, reason="make charts fetches the driver's chart")
+        ),
+    ]
+)
+def chart(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param == "its own":
+        return Path(str(CHART))
+    chart = tmp_path / "csi-secrets-store-provider-azure"
+    for part, content in {"templates/all.yaml": TEMPLATE, "crds/class.yaml": yaml.safe_dump(CRD)}.items():
+        (chart / part).parent.mkdir(parents=True)
+        (chart / part).write_text(content)
+    (chart / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": chart.name, "version": "1.0.0"}))
+    return chart
+
+
+@pytest.fixture
+def cluster(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """Two nodes of which the driver's pods have said who they are, and the system's namespace."""
+    monkeypatch.setattr(secret_provider_check, "INTERVAL", 0.1)
+    for node in NODES:
+        api.plant(node)
+        drivers = [{"name": DRIVER, "nodeID": node, "topologyKeys": None}]
+        api.client.create(f"{STORAGE}/csinodes", {"metadata": {"name": node}, "spec": {"drivers": drivers}})
+    if api.client.get(PRD) is None:
+        api.client.create("/api/v1/namespaces", {"metadata": {"name": "prd"}})
+    yield api
+    for path in (f"{STORAGE}/csinodes", f"{STORAGE}/csidrivers", WORKLOADS):
+        api.client.delete(path)
+    for kind in ("pods", "secrets", "events"):
+        api.client.delete(f"{PRD}/{kind}", {"gracePeriodSeconds": 0})
+    for crd in api.client.list(CRDS):
+        if crd["spec"]["group"] == "secrets-store.csi.x-k8s.io":
+            api.client.delete(f"{CRDS}/{crd['metadata']['name']}")
+    wait_until(lambda: api.client.get(CLASS) is None and api.client.get(f"{CRDS}/{CRD_NAME}") is None)
+
+
+@pytest.fixture
+def run(cluster: Api, play: Play, chart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    tools = [str(binary(name).parent) for name in ("kubectl", "helm")]
+    monkeypatch.setenv("PATH", ":".join([*tools, os.environ["PATH"]]))
+    controllers = Controllers(cluster, ON_NODES, PROVIDER)
+    controllers.start()
+
+    def run(*arguments: str, succeeds: bool = True, **variables: Any) -> str:
+        given = {
+            "keyvault_csi_driver": "chart",
+            "keyvault_csi_chart": str(chart),
+            "keyvault_csi_vault": "kv-cloudtr-prd",
+            "keyvault_csi_tenant_id": "tenant",
+            "keyvault_csi_client_id": "client",
+            "keyvault_csi_classes": [{"name": "azure-kv-secrets", "namespace": "prd", "mapping": MAPPING}],
+            "keyvault_csi_timeout": 60,
+        }
+        running = play(
+            [{"import_role": {"name": "groundwork.kube.keyvault_csi"}}], *arguments, **{**given, **variables}
+        )
+        output, _ = running.communicate()
+        assert (running.returncode == 0) == succeeds, output
+        return output
+
+    yield run
+    controllers.stop()
+
+
+def rows(provided: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """The table that a class was made of, read from the class as the driver and the provider read it."""
+    objects = yaml.safe_load(provided["spec"]["parameters"]["objects"])["array"]
+    targets = {
+        item["objectName"]: (secret["secretName"], item["key"])
+        for secret in provided["spec"]["secretObjects"]
+        for item in secret["data"]
+    }
+    described = [yaml.safe_load(text) for text in objects]
+    assert all(each["objectType"] == "secret" for each in described)
+    return [(each["objectName"], *targets.pop(each["objectName"])) for each in described] + [
+        ("", *target) for target in targets.values()
+    ]
+
+
+def test_the_class_of_the_nine_rows_is_the_systems_table_and_the_chart_brings_its_driver(
+    run: Run, cluster: Api
+) -> None:
+    run("--check")
+    assert cluster.client.get(ON_NODES) is None
+
+    run()
+    provided = cluster.client.get(CLASS)
+    assert provided
+    assert rows(provided) == TABLE
+    parameters = {key: value for key, value in provided["spec"]["parameters"].items() if key != "objects"}
+    assert provided["spec"]["provider"] == "azure"
+    assert parameters == {
+        "keyvaultName": "kv-cloudtr-prd",
+        "tenantId": "tenant",
+        "usePodIdentity": "false",
+        "useVMManagedIdentity": "true",
+        "userAssignedIdentityID": "client",
+    }
+    assert {secret["type"] for secret in provided["spec"]["secretObjects"]} == {"Opaque"}
+    containers = (cluster.client.get(ON_NODES) or {})["spec"]["template"]["spec"]["containers"]
+    driver = next(container for container in containers if container["name"] == "secrets-store")
+    assert "--enable-secret-rotation=true" in driver["args"]
+
+    assert "changed=0" in run()
+
+
+def test_outside_of_azure_a_service_principal_reads(run: Run, cluster: Api) -> None:
+    secret = secrets.token_urlsafe()
+    output = run("-vvvv", "--diff", keyvault_csi_identity="service_principal", keyvault_csi_client_secret=secret)
+    assert secret not in output
+    assert base64.b64encode(secret.encode()).decode() not in output
+    held = cluster.client.get(f"{PRD}/secrets/keyvault-credentials")
+    assert held
+    assert held["metadata"]["labels"] == {"secrets-store.csi.k8s.io/used": "true"}
+    assert {key: base64.b64decode(value).decode() for key, value in held["data"].items()} == {
+        "clientid": "client",
+        "clientsecret": secret,
+    }
+    parameters = (cluster.client.get(CLASS) or {})["spec"]["parameters"]
+    assert (parameters["useVMManagedIdentity"], parameters.get("clientID")) == ("false", None)
+
+
+def plant_driver(cluster: Api, name: str = ADD_ON) -> None:
+    template = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [{"name": "secrets-store", "image": "driver"}]},
+    }
+    spec = {"selector": {"matchLabels": {"app": name}}, "template": template}
+    cluster.client.create(WORKLOADS, {"metadata": {"name": name}, "spec": spec})
+
+
+def plant_pod(cluster: Api, name: str = "cms-web-api", phase: str = "Pending") -> None:
+    volume = {"driver": DRIVER, "readOnly": True, "volumeAttributes": {"secretProviderClass": "azure-kv-secrets"}}
+    spec = {
+        "containers": [{"name": "cms", "image": "cms"}],
+        "volumes": [{"name": "secrets-store", "csi": volume}],
+        "automountServiceAccountToken": False,
+    }
+    cluster.client.create(f"{PRD}/pods", {"metadata": {"name": name}, "spec": spec})
+    cluster.client.patch(f"{PRD}/pods/{name}/status", {"status": {"phase": phase}})
+
+
+def sync(cluster: Api, *rows: tuple[str, str, str]) -> None:
+    """What the driver copies once a pod mounts the class."""
+    for secret in {secret for _, secret, _ in rows}:
+        data = {key: base64.b64encode(b"value").decode() for _, its, key in rows if its == secret}
+        cluster.client.create(f"{PRD}/secrets", {"metadata": {"name": secret}, "data": data})
+
+
+class TestCheck:
+    """Module secret_provider_check, where the add-on is."""
+
+    @pytest.fixture
+    def check(self, cluster: Api, call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+        from tests.gitops.test_auto_builder import PLATFORM
+
+        plant_driver(cluster)
+        cluster.client.create(CRDS, CRD)
+        wait_until(lambda: cluster.client.get(CLASS.rpartition("/")[0]) is not None)
+        cluster.client.create(
+            CLASS.rpartition("/")[0], yaml.safe_load((PLATFORM / "secrets/secret-provider-class.yaml").read_text())
+        )
+        given: dict[str, Any] = {"driver": "addon", "classes": ["prd/azure-kv-secrets"], "timeout": 0}
+        return lambda **options: call("secret_provider_check", **{**given, **options})
+
+    def test_a_chart_beside_the_add_on_is_refused_by_name(self, cluster: Api, check: Any) -> None:
+        for before in (False, True):
+            refused = check(driver="chart", installed=before, check=True)
+            assert refused["failed"]
+            assert f"there is one already, kube-system/{ADD_ON}, of AKS' add-on" in refused["msg"]
+        plant_driver(cluster, "secrets-store-csi-driver")
+        refused = check()
+        assert "kube-system/secrets-store-csi-driver, of a chart" in refused["msg"]
+        assert set(refused["drivers"]) == {"addon", "chart"}
+
+    def test_a_driver_that_is_nowhere_or_not_everywhere_is_told(self, cluster: Api, check: Any) -> None:
+        cluster.client.delete(f"{STORAGE}/csinodes/{NODES[1]}")
+        assert f"{DRIVER} is not registered on {NODES[1]}" in check()["msg"]
+        assert not check(nodes=[NODES[0]], classes=[])["failed"]
+        cluster.client.delete(WORKLOADS)
+        assert "it was never installed" in check()["msg"]
+        assert not check(check=True)["failed"]
+
+    def test_that_no_pod_mounts_a_class_is_said_and_no_failure(self, cluster: Api, check: Any) -> None:
+        result = check()
+        assert not result["failed"]
+        assert result["unmounted"] == ["prd/azure-kv-secrets"]
+        assert "No pod mounts prd/azure-kv-secrets" in str(result["warnings"])
+
+    def test_secrets_that_have_appeared_are_well(self, cluster: Api, check: Any) -> None:
+        plant_pod(cluster, phase="Running")
+        sync(cluster, *TABLE)
+        result = check()
+        assert (result["failed"], result["problems"], result["unmounted"]) == (False, [], [])
+
+    def test_a_key_that_did_not_arrive_is_named(self, cluster: Api, check: Any) -> None:
+        plant_pod(cluster, phase="Running")
+        sync(cluster, *TABLE[:-2], TABLE[-1])
+        result = check()
+        assert len(result["problems"]) == 1
+        assert "Secret prd/app-secrets: has no CLAUDE_KEY: cms-web-api runs with its volume" in result["msg"]
+
+    @pytest.mark.parametrize(
+        ("message", "remedy"),
+        [
+            (
+                'MountVolume.SetUp failed for volume "secrets-store" : kubernetes.io/csi: mounter.SetUpAt failed to '
+                "get CSI client: driver name secrets-store.csi.k8s.io not found in the list of registered CSI drivers",
+                "the driver's pod on that node",
+            ),
+            (
+                "failed to mount secrets store objects for pod prd/cms-web-api, err: rpc error: code = Unknown desc = "
+                "failed to mount objects, error: failed to get objectType:secret, objectName:database-url, "
+                "objectVersion:: RESPONSE 403: 403 Forbidden ERROR CODE: "
+                'Forbidden { "code": "Forbidden", "innererror": { "code": "ForbiddenByRbac" } }',
+                "the role Key Vault Secrets User",
+            ),
+            (
+                "failed to get objectType:secret, objectName:database-url, objectVersion:: RESPONSE 404: 404 Not Found "
+                "ERROR CODE: SecretNotFound",
+                "put the object into the Key Vault",
+            ),
+            (
+                "failed to acquire token: WorkloadIdentityCredential authentication failed. AADSTS700213: No matching "
+                "federated identity record found for presented assertion subject",
+                "with the cluster's issuer as it is",
+            ),
+        ],
+    )
+    def test_what_a_pod_waits_for_is_told_by_its_cause(
+        self, cluster: Api, check: Any, message: str, remedy: str
+    ) -> None:
+        plant_pod(cluster)
+        for name, text in {"cms-web-api": message, "another": "has nothing to do with it: provider not found"}.items():
+            about = {"kind": "Pod", "namespace": "prd", "name": name}
+            event = {"metadata": {"name": name}, "involvedObject": about, "message": text, "type": "Warning"}
+            cluster.client.create(f"{PRD}/events", event)
+        result = check()
+        assert result["failed"]
+        assert len(result["problems"]) == 3
+        assert remedy in result["msg"]
+        assert message.split()[0] in result["msg"]
+
+    def test_a_class_that_is_not_there_is_told(self, check: Any) -> None:
+        assert "prd/other: there is no such class" in check(classes=["prd/other"])["msg"]
+        assert "write namespace/name" in check(classes=["other"])["msg"]
