@@ -512,6 +512,9 @@ def _spelling(name: str, there: Mapping[str, Any]) -> str:
 
 def _writable(value: Any, read_only: frozenset[str] = _READ_ONLY) -> Any:
     if isinstance(value, dict):
+        if _is_id(str(value.get("id", ""))) and "/" in str(value.get("type", "")):
+            # A resource within another: its type follows from its id.
+            read_only = read_only | {"type"}
         return {name: _writable(within) for name, within in value.items() if name.lower() not in read_only}
     if isinstance(value, list):
         return [_writable(item) for item in value]
