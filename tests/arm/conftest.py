@@ -13,9 +13,13 @@ import pytest
 
 from ansible_collections.groundwork.kube.plugins.module_utils import arm
 from tests import ansible_playbook
+from tests.arm import judge
 from tests.arm.fake import CLIENT, SUBSCRIPTION, TENANT, FakeArm, fake_arm
 
+JUDGED = pytest.StashKey[set[tuple[str, str]]]()
+
 Call = Callable[..., dict[str, Any]]
+Kill = Callable[[int | None], None]
 Play = Callable[..., "Run"]
 
 
@@ -39,14 +43,24 @@ def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeArm]:
 
 
 @pytest.fixture
-def azure(azure_server: FakeArm, monkeypatch: pytest.MonkeyPatch) -> FakeArm:
+def azure(azure_server: FakeArm, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[FakeArm]:
+    """Azure's own models judge afterwards what it was sent and what it answered."""
     azure_server.forget()
     for variable in ("AZURE_SECRET", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_X509_CERTIFICATE_PATH"):
         monkeypatch.delenv(variable, raising=False)
     for variable, value in environment(azure_server).items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr(arm, "POLL_SECONDS", 0.001)
-    return azure_server
+    yield azure_server
+    if not request.node.get_closest_marker("made_up"):
+        found = judge.problems(azure_server.log, request.config.stash.setdefault(JUDGED, set()))
+        assert not found, "\n".join(found)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    judged: set[tuple[str, str]] = config.stash.get(JUDGED, set())
+    for line in judge.newer_models(judged):
+        terminalreporter.write_line(line)
 
 
 def environment(azure: FakeArm) -> dict[str, str]:
@@ -70,6 +84,28 @@ def declare(azure: FakeArm, run_module: Callable[..., dict[str, Any]]) -> Call:
         return run_module("arm_resource", {"resources": list(resources), **options}, check=check, diff=True)
 
     return declare
+
+
+class Killed(BaseException):
+    """What no module catches: the machine that it ran on is gone."""
+
+
+@pytest.fixture
+def kill(monkeypatch: pytest.MonkeyPatch) -> Kill:
+    """Ends whatever runs before its n-th request; nothing, if n is None."""
+    whole = arm.ArmClient._send
+
+    def kill(last: int | None) -> None:
+        left = iter(range(last or 0))
+
+        def send(*arguments: Any, **more: Any) -> Any:
+            if last is not None and next(left, None) is None:
+                raise Killed
+            return whole(*arguments, **more)
+
+        monkeypatch.setattr(arm.ArmClient, "_send", send)
+
+    return kill
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ VAULTS = "/vaults/"
 STATELESS = {
     "microsoft.authorization/roleassignments",
     "microsoft.authorization/roledefinitions",
+    "microsoft.containerservice/managedclusters/agentpools/upgradeprofiles",
     "microsoft.dbforpostgresql/flexibleservers",
     "microsoft.dbforpostgresql/flexibleservers/databases",
     "microsoft.dbforpostgresql/flexibleservers/firewallrules",

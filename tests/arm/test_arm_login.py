@@ -14,6 +14,8 @@ from tests.arm.fake import CLIENT, TENANT, FakeArm, assertion_of, new_certificat
 
 Read = Callable[..., dict[str, Any]]
 
+pytestmark = pytest.mark.made_up
+
 
 @pytest.fixture
 def read(azure: FakeArm, run_module: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Read:

@@ -11,7 +11,7 @@ import pytest
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils import arm
-from tests.arm.conftest import Call, Play
+from tests.arm.conftest import Call, Kill, Killed, Play
 from tests.arm.fake import SUBSCRIPTION, Answer, FakeArm, Refusal
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/network"
@@ -19,6 +19,8 @@ NETWORK = f"{GROUP}/providers/Microsoft.Network"
 HUB = f"{NETWORK}/virtualNetworks/hub"
 
 Json = dict[str, Any]
+
+pytestmark = pytest.mark.made_up
 
 
 def group(name: str = "network", **more: Any) -> Json:
@@ -211,34 +213,18 @@ def test_an_expired_token_is_replaced(azure: FakeArm, declare: Call) -> None:
     assert verbs(declare(hub())) == [("create", "hub")]
 
 
-def test_a_run_killed_at_any_request_is_finished_by_the_next(
-    azure: FakeArm, declare: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Killed(BaseException):
-        pass
-
-    def killed_before(last: int) -> None:
-        left = iter(range(last))
-
-        def send(*arguments: Any, **more: Any) -> Any:
-            if next(left, None) is None:
-                raise Killed
-            return whole(*arguments, **more)
-
-        monkeypatch.setattr(arm.ArmClient, "_send", send)
-
+def test_a_run_killed_at_any_request_is_finished_by_the_next(azure: FakeArm, declare: Call, kill: Kill) -> None:
     wanted = [group(), hub(), network("virtualNetworks/subnets", "hub/a"), network("routeTables", "egress")]
-    whole = arm.ArmClient._send
     survived = 0
     while True:
         azure.store.clear()
         azure.operations = "Azure-AsyncOperation"
-        killed_before(survived)
+        kill(survived)
         try:
             declare(*wanted, parallel=1)
             break
         except Killed:
-            monkeypatch.setattr(arm.ArmClient, "_send", whole)
+            kill(None)
             assert not declare(*wanted)["failed"]
             assert not declare(*wanted)["changed"]
             assert len(azure.store) == len(wanted)

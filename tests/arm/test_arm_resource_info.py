@@ -15,6 +15,8 @@ ROLE = f"{CLUSTER}/providers/Microsoft.Authorization/roleAssignments/reader"
 
 Read = Callable[..., dict[str, Any]]
 
+pytestmark = pytest.mark.made_up
+
 
 @pytest.fixture
 def read(azure: FakeArm, run_module: Callable[..., dict[str, Any]]) -> Read:
