@@ -137,7 +137,7 @@ class LookupModule(LookupBase):
         found = []
         for role in terms:
             try:
-                found += _done(role, deed)(Variables(role, templar), **more)
+                found += deed_of(role, deed)(Variables(role, templar), **more)
             except PlanError as error:
                 raise AnsibleError(f"{role}: {error}") from error
         return found
@@ -152,7 +152,8 @@ class LookupModule(LookupBase):
         return found
 
 
-def _done(role: str, deed: str) -> Deed:
+def deed_of(role: str, deed: str) -> Deed:
+    """What makes a role's resources of its variables, to make them or to do something else."""
     if role not in DEEDS:
         raise PlanError(f"is no role of Azure's{did_you_mean(role, DEEDS)}")
     deeds: dict[str, Deed] = {"remove": partial(_removal, DEEDS[role]["make"]), **DEEDS[role]}

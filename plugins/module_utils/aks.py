@@ -77,6 +77,17 @@ def power(plan: Plan, action: str) -> list[Resource]:
     return [_named(plan, action=action, unless={"properties": {"powerState": {"code": code}}})]
 
 
+def found(plan: Plan) -> list[Resource]:
+    """The cluster, to be asked for."""
+    return [_named(plan)]
+
+
+def run(plan: Plan) -> list[Resource]:
+    """A command in a pod that Azure starts within the cluster, whoever reaches its API server."""
+    token = {"secret_body": {"clusterToken": plan["token"]}} if plan["token"] else {}
+    return [_named(plan, action="runCommand", body={"command": plan["command"]}, **token)]
+
+
 def node_image_profiles(plan: Plan) -> list[Resource]:
     """Where AKS says which image is the newest for the machines of each pool."""
     return [resource(plan, PROFILE, f"{plan['name']}/{pool['name']}/default", API) for pool in plan["pools"]]

@@ -53,6 +53,8 @@ def _vault(plan: Plan) -> Resource:
         "enableRbacAuthorization": True,
         "softDeleteRetentionInDays": plan["retention_days"],
         "publicNetworkAccess": "Enabled" if plan["public_access"] else "Disabled",
+        # A closed vault answers to Azure's own services, such as a firewall that asks for its authority.
+        "networkAcls": {"bypass": "AzureServices", "defaultAction": "Allow" if plan["public_access"] else "Deny"},
         # Azure knows no way back, and takes no for an answer only by silence.
         **({"enablePurgeProtection": True} if plan["purge_protection"] else {}),
     }

@@ -24,6 +24,8 @@ def as_azure_does(azure: FakeArm) -> Callable[[Json], None]:
             _as_a_cluster(azure, resource)
         elif kind.endswith("/agentpools"):
             _as_a_pool(azure, resource)
+        elif kind.endswith("/privatednszonegroups"):
+            _as_records(azure, resource)
 
     return adds
 
@@ -50,6 +52,15 @@ def _as_a_cluster(azure: FakeArm, resource: Json) -> None:
         inner = {name: value for name, value in pool.items() if name != "name"}
         path = f"{resource['id']}/agentPools/{pool['name']}"
         azure.store.setdefault(path.lower(), {"id": path, "name": pool["name"], "type": "pool", "properties": inner})
+
+
+def _as_records(azure: FakeArm, resource: Json) -> None:
+    """Each zone of an endpoint gets the name of an address that the endpoint was given."""
+    endpoint = azure.resource(resource["id"].rpartition("/privateDnsZoneGroups/")[0])["properties"]
+    addresses = [each["properties"]["privateIPAddress"] for each in endpoint.get("ipConfigurations", [])]
+    for zone, address in zip(resource["properties"]["privateDnsZoneConfigs"], addresses, strict=False):
+        name = zone["properties"]["privateDnsZoneId"].rpartition("/")[2]
+        zone["properties"]["recordSets"] = [{"recordType": "A", "fqdn": f"it.{name}", "ipAddresses": [address]}]
 
 
 def _as_a_pool(azure: FakeArm, resource: Json) -> None:

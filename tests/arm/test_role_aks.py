@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.arm.conftest import Play
-from tests.arm.fake import SUBSCRIPTION, FakeArm
+from tests.arm.conftest import Call, Play, Run
+from tests.arm.fake import SUBSCRIPTION, FakeArm, Json
 from tests.arm.roles import Role
 from tests.arm.services import IMAGE, as_azure_does
 
@@ -26,6 +27,10 @@ VARIABLES: dict[str, Any] = {
     "aks_azure_rbac": True,
     "aks_private": True,
     "aks_outbound": "userDefinedRouting",
+    "aks_dns_prefix": "agui",
+    "aks_dns_servers": [],
+    "aks_private_dns_zones": [],
+    "aks_tags": {},
     "aks_network_prefixes": ["10.0.0.0/10", "10.100.0.0/16"],
     "aks_keyvault_secrets": True,
     "aks_pools": [
@@ -51,23 +56,20 @@ VARIABLES: dict[str, Any] = {
 
 
 @pytest.fixture
-def role(azure: FakeArm, play: Play) -> Role:
+def role(azure: FakeArm, declare: Call) -> Role:
     azure.plant(GROUP)
     azure.adds = as_azure_does(azure)
-    return Role(play, "aks", VARIABLES)
+    return Role(declare, "aks", VARIABLES)
 
 
 def test_the_cluster_is_made_and_the_second_run_sends_nothing(azure: FakeArm, role: Role) -> None:
     azure.operations = "Azure-AsyncOperation"
-    checked = role("--check", "--diff")
-    assert (checked.count("changed"), azure.written) == (1, [])
-    assert checked.printed.count("(create)") == 3 * 2
-    assert role().count("changed") == 1
+    assert ([each["verb"] for each in role(check=True)], azure.written) == (3 * ["create"], [])
+    role()
     assert azure.sent("PUT")[0] == f"PUT {CLUSTER}"
     assert set(azure.sent("PUT")[1:]) == {f"PUT {POOLS}/system", f"PUT {POOLS}/general"}
     written = azure.written
-    assert role().count("changed") == 0
-    assert role("--check").count("changed") == 0
+    assert role() == role(check=True) == []
     assert azure.written == written
 
 
@@ -75,71 +77,87 @@ def test_what_the_autoscaler_and_others_do_is_theirs(azure: FakeArm, role: Role)
     role()
     azure.resource(f"{POOLS}/general")["properties"]["count"] = 5
     azure.plant(f"{POOLS}/batch", properties={"count": 1})
-    assert role().count("changed") == 0
+    assert role() == []
     assert f"{POOLS}/batch".lower() in azure.store
 
 
 def test_a_taint_that_somebody_took_away_is_told_and_put_back(azure: FakeArm, role: Role) -> None:
     role()
     azure.resource(f"{POOLS}/general")["properties"]["nodeTaints"] = []
-    assert "workload=general:NoSchedule" in role("--check", "--diff").printed
+    (told,) = role(check=True)
+    assert told["differences"] == ['properties.nodeTaints[0]: absent -> "workload=general:NoSchedule"']
     before = len(azure.written)
-    assert role().count("changed") == 1
+    assert role() == [told]
     assert azure.written[before:] == [f"PUT {POOLS}/general"]
-    assert role().count("changed") == 0
+    assert role() == []
 
 
 def test_an_upgrade_begins_with_the_control_plane_and_ends_with_the_pools(azure: FakeArm, role: Role) -> None:
     role()
     azure.operations = "Azure-AsyncOperation"
     before = len(azure.written)
-    assert role(aks_kubernetes_version="1.36.0").count("changed") == 1
+    role(aks_kubernetes_version="1.36.0")
     assert azure.written[before] == f"PUT {CLUSTER}"
     assert len(azure.written[before:]) == 3
     for pool in ("system", "general"):
         assert azure.resource(f"{POOLS}/{pool}")["properties"]["orchestratorVersion"] == "1.36.0"
-    assert role(aks_kubernetes_version="1.36.0").count("changed") == 0
+    assert role(aks_kubernetes_version="1.36.0") == []
 
 
 def test_a_pool_that_is_to_go_goes(azure: FakeArm, role: Role) -> None:
     role()
-    assert role(aks_pools=VARIABLES["aks_pools"][:1], aks_absent_pools=["general"]).count("changed") == 1
+    without = {"aks_pools": VARIABLES["aks_pools"][:1], "aks_absent_pools": ["general"]}
+    assert [each["verb"] for each in role(**without)] == ["delete"]
     assert f"{POOLS}/general".lower() not in azure.store
-    assert role(aks_pools=VARIABLES["aks_pools"][:1], aks_absent_pools=["general"]).count("changed") == 0
+    assert role(**without) == []
 
 
 def test_it_is_stopped_and_started_once(azure: FakeArm, role: Role) -> None:
     role()
     for action, code in (("stop", "Stopped"), ("start", "Running")):
-        azure.actions[action] = lambda resource, body, code=code: resource["properties"].update(
-            powerState={"code": code}
-        )
-        assert role("--check", part=action).count("changed") == 1
-        assert role(part=action).count("changed") == 1
-        assert role(part=action).count("changed") == 0
+        azure.actions[action] = becomes(powerState={"code": code})
+        assert [each["verb"] for each in role(action, check=True)] == [action]
+        role(action)
+        assert role(action) == []
         assert azure.resource(CLUSTER)["properties"]["powerState"] == {"code": code}
-
-
-def test_machines_are_renewed_where_there_is_a_newer_image(azure: FakeArm, role: Role) -> None:
-    role()
-    newer = "AKSUbuntu-2404gen2containerd-202612.01.0"
-    for pool, image in (("system", IMAGE), ("general", newer)):
-        azure.plant(f"{POOLS}/{pool}/upgradeProfiles/default", properties={"latestNodeImageVersion": image})
-    azure.actions["upgradeNodeImageVersion"] = lambda pool, body: pool["properties"].update(nodeImageVersion=newer)
-    before = len(azure.written)
-    assert role(part="renew").count("changed") == 1
-    assert azure.written[before:] == [f"POST {POOLS}/general/upgradeNodeImageVersion"]
-    assert role(part="renew").count("changed") == 0
 
 
 def test_it_is_deleted(azure: FakeArm, role: Role) -> None:
     role()
-    assert role(part="remove").count("changed") == 1
+    role("remove")
     assert list(azure.store) == [GROUP.lower()]
-    assert role(part="remove").count("changed") == 0
+    assert role("remove") == []
 
 
-def test_a_plan_that_cannot_be_is_refused_before_azure_is_asked(azure: FakeArm, role: Role) -> None:
-    refused = role(fails=True, aks_oidc_issuer=False)
-    assert "aks_workload_identity: needs aks_oidc_issuer" in " ".join(refused.printed.split())
-    assert azure.log == []
+def test_day_two_in_one_play(azure: FakeArm, role: Role, play: Play) -> None:
+    def steps(*parts: str, fails: bool = False, **changes: Any) -> Run:
+        tasks = [
+            {"ansible.builtin.include_role": {"name": "groundwork.kube.aks", "tasks_from": part}} for part in parts
+        ]
+        return play(tasks, fails=fails, **{**VARIABLES, **changes})
+
+    role()
+    azure.resource(CLUSTER)["properties"]["privateFQDN"] = "127.0.0.1"
+    newer = "AKSUbuntu-2404gen2containerd-202612.01.0"
+    for pool, image in (("system", IMAGE), ("general", newer)):
+        azure.plant(f"{POOLS}/{pool}/upgradeProfiles/default", properties={"latestNodeImageVersion": image})
+    azure.actions.update(
+        upgradeNodeImageVersion=becomes(nodeImageVersion=newer),
+        stop=becomes(powerState={"code": "Stopped"}),
+        start=becomes(powerState={"code": "Running"}),
+        runCommand=lambda cluster, body: {"properties": {"exitCode": 1, "logs": f"no {body['command']}"}},
+    )
+    before = len(azure.written)
+    # Whoever is not in its network has one way in, and of what fails there hears all.
+    failed = steps(
+        "renew", "renew", "stop", "start", "access", "run", fails=True, aks_access="run_command", aks_command="kubectl"
+    )
+    assert "no kubectl" in failed.printed
+    deeds = ["agentPools/general/upgradeNodeImageVersion", "stop", "start", "runCommand"]
+    assert azure.written[before:] == [f"POST {CLUSTER}/{deed}" for deed in deeds]
+    refused = steps("access", fails=True)
+    assert "does not answer by it. Remedy: write one of run_command, or" in " ".join(refused.printed.split())
+
+
+def becomes(**properties: Any) -> Callable[[Json, Any], None]:
+    return lambda resource, body: resource["properties"].update(properties)

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.arm.conftest import Play
+from ansible_collections.groundwork.kube.plugins.lookup.azure_resources import deed_of
+from tests.arm.conftest import Call
 from tests.arm.fake import SUBSCRIPTION, FakeArm, Json
 from tests.arm.roles import Role
 from tests.arm.services import ISSUER, as_azure_does
@@ -16,6 +17,7 @@ AGENT = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/age
 VAULT = f"{GROUP}/providers/Microsoft.KeyVault/vaults/kv"
 
 VARIABLES: dict[str, Any] = {
+    "azure_identity_tags": {},
     "azure_identity_resource_group": "identities",
     "azure_identity_location": "koreacentral",
     "azure_identity_identities": [
@@ -35,11 +37,11 @@ VARIABLES: dict[str, Any] = {
 
 
 @pytest.fixture
-def role(azure: FakeArm, play: Play) -> Role:
+def role(azure: FakeArm, declare: Call) -> Role:
     azure.plant(GROUP)
     azure.plant(VAULT)
     azure.adds = as_azure_does(azure)
-    return Role(play, "azure_identity", VARIABLES)
+    return Role(declare, "azure_identity", VARIABLES)
 
 
 def assigned(azure: FakeArm) -> list[Json]:
@@ -47,21 +49,21 @@ def assigned(azure: FakeArm) -> list[Json]:
 
 
 def test_identities_are_made_and_may_what_they_may(azure: FakeArm, role: Role) -> None:
-    checked = role("--check", "--diff")
-    assert (checked.count("changed"), azure.written) == (2, [])
-    assert checked.printed.count("(create)") == 6 * 2
-    assert role().count("changed") == 2
+    to_be = role.run(check=True)["resources"]
+    assert len(role("assign", check=True, made=to_be)) == 2
+    assert azure.written == []
+    made = role.run()["resources"]
+    role("assign", made=made)
     assert len(assigned(azure)) == 2
     assert azure.resource(AGENT)["properties"]["principalId"] in [each["principalId"] for each in assigned(azure)]
     credential = azure.resource(f"{AGENT}/federatedIdentityCredentials/tools")["properties"]
     assert credential["subject"] == "system:serviceaccount:agui:tools"
-    written = azure.written
-    assert role().count("changed") == 0
-    assert role("--check").count("changed") == 0
-    assert azure.written == written
+    assert role() == role("assign", made=made) == []
 
 
-def test_a_plan_that_cannot_be_is_refused_before_azure_is_asked(azure: FakeArm, role: Role) -> None:
-    refused = role(fails=True, azure_identity_role_assignments=[{"identity": "agent", "role": "Root", "scope": VAULT}])
-    assert "agent: Root: is no role that is known here by name" in " ".join(refused.printed.split())
-    assert azure.log == []
+def test_they_are_taken_back_with_what_they_may(azure: FakeArm, role: Role) -> None:
+    made = role.run()["resources"]
+    role("assign", made=made)
+    assert len(role.declare(*deed_of("azure_identity", "revoke")(role.plan(), made))["changes"]) == 2
+    role("remove")
+    assert list(azure.store) == [GROUP.lower(), VAULT.lower()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.groundwork.kube.plugins.lookup.azure_resources import DEEDS
+from ansible_collections.groundwork.kube.plugins.lookup.azure_resources import DEEDS, deed_of
 from ansible_collections.groundwork.kube.plugins.module_utils.arm_plan import prerequisites, resources_of
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import PlanError, Resource
 
@@ -109,6 +110,24 @@ def test_what_a_role_makes_is_what_arm_resource_takes(role: str) -> None:
         resources = resources_of([{**optional, **each} for each in deed(plan(role, cluster_id=SUBNET))], "s")
         assert resources
         assert prerequisites(resources)
+
+
+@pytest.mark.parametrize(
+    ("role", "deed", "problem"),
+    [
+        ("azure_regstry", "make", "is no role of Azure's; did you mean azure_registry?"),
+        ("aks", "stp", "does not know how to stp; did you mean stop?"),
+    ],
+)
+def test_what_is_not_known_is_asked_for_in_vain(role: str, deed: str, problem: str) -> None:
+    with pytest.raises(PlanError, match=re.escape(problem)):
+        deed_of(role, deed)
+
+
+def test_what_a_role_makes_is_what_it_takes_away_but_not_the_group() -> None:
+    removed = deed_of("azure_firewall", "remove")(plan("azure_firewall"))
+    assert {each["name"] for each in removed} == {each["name"] for each in made("azure_firewall").values()}
+    assert {each["state"] for each in removed} == {"absent"}
 
 
 def test_a_secret_is_said_where_it_is_not_shown() -> None:
