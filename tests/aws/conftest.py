@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import secrets
 import subprocess
@@ -18,10 +17,9 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE
-from moto.server import ThreadedMotoServer
 
 from tests import ansible_playbook
+from tests.aws.server import serve
 
 REGION = "ap-northeast-2"
 
@@ -89,6 +87,11 @@ class Account:
         for service, call, place, name in LISTS:
             listed = getattr(self.client(service), call)()[place]
             found |= {f"{call} {each[name]}" for each in listed if each.get("State") not in GONE}
+        cloudfront = self.client("cloudfront")
+        distributions = cloudfront.list_distributions()["DistributionList"].get("Items", ())
+        controls = cloudfront.list_origin_access_controls()["OriginAccessControlList"].get("Items", ())
+        found |= {f"distribution {each['Id']}" for each in distributions}
+        found |= {f"access control {each['Id']}" for each in controls}
         own = self.client("iam").list_policies(Scope="Local")["Policies"]
         return found | {f"policy {each['PolicyName']}" for each in own}
 
@@ -132,17 +135,8 @@ def _tasks(output: str) -> list[tuple[str, str, dict[str, Any]]]:
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[str]:
     """The endpoint of moto's server, one for the whole session."""
-    with pytest.MonkeyPatch.context() as patch:
-        # Roles attach policies that AWS itself keeps.
-        patch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
-        # Their tags have this type in AWS, and another in moto.
-        patch.setitem(EC2_PREFIX_TO_RESOURCE, "nat", "natgateway")
-        logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        yield f"http://{host}:{port}"
-        server.stop()
+    with serve() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
