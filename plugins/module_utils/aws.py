@@ -29,6 +29,8 @@ except ImportError:
 
 # The options that the doc fragment groundwork.kube.aws describes.
 AWS_ARGUMENT_SPEC: dict[str, dict[str, Any]] = {"region": {"type": "str"}}
+# The tag of what Groundwork has made, whose value is the cluster's name.
+OURS = "groundwork.kube/cluster"
 # The states of an instance that is still somebody's.
 LIVING = ("pending", "running", "stopping", "stopped")
 

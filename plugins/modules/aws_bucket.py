@@ -30,12 +30,19 @@ options:
     description: Whether what is overwritten or deleted is kept.
     type: bool
     default: true
+  distribution:
+    description: The ARN of a CloudFront distribution (M(groundwork.kube.aws_distribution)) that may read what is in it.
+    type: str
+    default: ""
   keep_days:
     description: After how many days objects go, and as many days later what was kept of them; V(0) keeps them.
     type: int
     default: 0
   tags:
-    description: Its tags. Others that it has stay.
+    description:
+      - Its tags. Others that it has stay.
+      - A bucket that is there already is somebody else's unless it has the C(groundwork.kube/cluster) that is written
+        here. It is refused, and with O(state=absent) it stays.
     type: dict
     default: {}
   force:
@@ -74,7 +81,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.groundwork.kube.plugins.module_utils.aws import AWS_ARGUMENT_SPEC, AwsError, answering, clients
+from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
+    AWS_ARGUMENT_SPEC,
+    OURS,
+    AwsError,
+    answering,
+    clients,
+)
 
 RULE = "groundwork"
 # An upload that was broken off is paid for until somebody deletes it.
@@ -116,7 +129,8 @@ def desired(params: Mapping[str, Any]) -> dict[str, Any]:
                     "Action": "s3:*",
                     "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"],
                     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-                }
+                },
+                *([_reading(name, params["distribution"])] if params["distribution"] else []),
             ],
         },
         "lifecycle": {
@@ -126,6 +140,18 @@ def desired(params: Mapping[str, Any]) -> dict[str, Any]:
             **expiry,
         },
         "tags": dict(params["tags"]),
+    }
+
+
+def _reading(bucket: str, distribution: str) -> dict[str, Any]:
+    """What lets CloudFront read for a distribution, and for no other."""
+    return {
+        "Sid": "CloudFrontReads",
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudfront.amazonaws.com"},
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"StringEquals": {"AWS:SourceArn": distribution}},
     }
 
 
@@ -140,6 +166,11 @@ def _holds(found: Any, value: Any, part: str) -> bool:
     if part == "tags":
         return value.items() <= (found or {}).items()
     return bool(found == value)
+
+
+def is_others(tags: Mapping[str, str], observed: Mapping[str, Any]) -> bool:
+    """Whether a bucket that is there is not of the cluster that the tags are of."""
+    return OURS in tags and observed["tags"].get(OURS) != tags[OURS]
 
 
 class Bucket:
@@ -241,6 +272,12 @@ def _plain_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 def _creation(module: AnsibleModule) -> dict[str, Any]:
     bucket, wanted = Bucket(clients(module), module.params["name"]), desired(module.params)
     observed = bucket.observe()
+    if observed and is_others(wanted["tags"], observed):
+        name, cluster = module.params["name"], wanted["tags"][OURS]
+        module.fail_json(
+            msg=f"There is a bucket {name} in the account, and Groundwork has not made it for {cluster}. "
+            f"Remedy: choose another name; to hand it over, tag it {OURS}={cluster}."
+        )
     parts = changes(wanted, observed)
     if not module.check_mode:
         for part in parts:
@@ -253,10 +290,11 @@ def _creation(module: AnsibleModule) -> dict[str, Any]:
 
 def _deletion(module: AnsibleModule) -> dict[str, Any]:
     bucket = Bucket(clients(module), module.params["name"])
-    is_there = bucket.observe() is not None
-    if is_there and not module.check_mode:
+    observed = bucket.observe()
+    goes = observed is not None and not is_others(module.params["tags"], observed)
+    if goes and not module.check_mode:
         bucket.delete(module.params["force"])
-    return {"changes": ["bucket"] if is_there else []}
+    return {"changes": ["bucket"] if goes else []}
 
 
 def _diff(wanted: Mapping[str, Any], observed: Mapping[str, Any] | None, parts: list[str]) -> dict[str, Any]:
@@ -270,6 +308,7 @@ def main() -> None:
             "name": {"type": "str", "required": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "versioning": {"type": "bool", "default": True},
+            "distribution": {"type": "str", "default": ""},
             "keep_days": {"type": "int", "default": 0},
             "tags": {"type": "dict", "default": {}},
             "force": {"type": "bool", "default": False},

@@ -63,6 +63,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
     AWS_ARGUMENT_SPEC,
+    OURS,
     AwsError,
     answering,
     clients,
@@ -75,7 +76,6 @@ from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
 TAGS_AT_ONCE = 20
 # What AWS says of something that another thing has not let go of yet.
 IN_USE = ("DependencyViolation", "ResourceInUse", "VolumeInUse")
-OURS = "groundwork.kube/cluster"
 DRIVERS = "ebs.csi.aws.com/cluster"
 
 

@@ -39,11 +39,11 @@ options:
     type: dict
     default: {}
   tags:
-    description: Tags of what is made.
+    description: Tags of what is made. With O(state=absent), what has not all of them stays.
     type: dict
     default: {}
   state:
-    description: With V(absent), everything below O(path) is deleted, whoever wrote it.
+    description: With V(absent), everything below O(path) that has O(tags) is deleted, whoever wrote its value since.
     type: str
     choices: [present, absent]
     default: present
@@ -179,6 +179,13 @@ class Store:
         )
         return {parameter["Name"][len(below) :]: dict(parameter) for parameter in every}
 
+    def names(self, tags: Mapping[str, str]) -> list[str]:
+        """The names of what has these tags."""
+        wanted = [{"Key": "Path", "Option": "Recursive", "Values": [self._path]}]
+        wanted += [{"Key": f"tag:{key}", "Option": "Equals", "Values": [each]} for key, each in tags.items()]
+        every = listed(self._ssm, "describe_parameters", "Parameters", ParameterFilters=wanted)
+        return sorted(parameter["Name"][len(self._path) + 1 :] for parameter in every)
+
     def create(self, name: str, kind: str, text: str, tags: Mapping[str, str]) -> None:
         # Whoever was faster keeps what he wrote.
         self._ssm.put_parameter(
@@ -220,7 +227,7 @@ def present(module: AnsibleModule, store: Store) -> dict[str, Any]:
 
 
 def absent(module: AnsibleModule, store: Store) -> dict[str, Any]:
-    names = sorted(store.observe())
+    names = store.names(module.params["tags"])
     if names and not module.check_mode:
         store.delete(names)
     return {"changed": bool(names), "created": [], "updated": [], "deleted": names}

@@ -79,6 +79,24 @@ def test_a_bucket_with_something_in_it_goes_only_by_force(bucket: Call, aws: Acc
     assert bucket(state="absent", force=True)["changed"] is False
 
 
+def test_somebody_elses_is_neither_taken_over_nor_taken_away(bucket: Call, aws: Account) -> None:
+    bucket(tags={})
+    refused = bucket()
+    assert (
+        "There is a bucket eco2-etcd-backup in the account, and Groundwork has not made it for eco2" in refused["msg"]
+    )
+    assert "tag it groundwork.kube/cluster=eco2" in refused["msg"]
+    assert bucket(state="absent", force=True)["changed"] is False
+
+    theirs = [{"Key": "groundwork.kube/cluster", "Value": "another"}]
+    aws.client("s3").put_bucket_tagging(Bucket=NAME, Tagging={"TagSet": theirs})
+    assert bucket()["failed"]
+    ours = [{"Key": "groundwork.kube/cluster", "Value": "eco2"}]
+    aws.client("s3").put_bucket_tagging(Bucket=NAME, Tagging={"TagSet": ours})
+    assert bucket()["changes"] == []
+    assert bucket(state="absent")["changed"] is True
+
+
 def test_the_role_makes_it_and_takes_it_away(play: Play, cluster_play: Any, aws: Account) -> None:
     before = aws.contents()
 

@@ -93,12 +93,14 @@ def test_no_path_is_not_everything(aws: Account, run: Callable[..., Run]) -> Non
 
 
 def test_all_of_it_goes_and_nothing_else(aws: Account, run: Callable[..., Run]) -> None:
-    aws.client("ssm").put_parameter(Name="/another/redis", Type="String", Value="stays")
+    for others in ("/another/redis", "/eco2/by-hand"):
+        aws.client("ssm").put_parameter(Name=others, Type="String", Value="stays")
     run()
+    aws.client("ssm").put_parameter(Name="/eco2/prod/redis", Type="SecureString", Value="rotated", Overwrite=True)
 
     assert run("--check", part="remove").changed
-    assert len(parameters(aws)) == 4
+    assert len(parameters(aws)) == 5
     assert run(part="remove").changed
-    assert parameters(aws) == {}
+    assert list(parameters(aws)) == ["/eco2/by-hand"]
     assert aws.client("ssm").get_parameter(Name="/another/redis")
     assert run(part="remove").changed == []
