@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
 from moto import settings
 
-from tests.aws.conftest import REGION, Account, Play, made_once
+from tests.aws.conftest import REGION, Account
 
 DOMAIN = "example.org"
 
@@ -93,22 +92,3 @@ def test_one_of_somebody_elses_stays(certificate: Call, aws: Account) -> None:
     told = certificate(state="absent", tags={"groundwork.kube/cluster": "eco2"})
     assert (told["changed"], told["arn"]) == (False, theirs)
     assert certificate(state="absent", tags={"groundwork.kube/cluster": "other"})["changed"] is True
-
-
-def test_the_role_makes_zone_and_certificate_and_tells_later_roles(
-    play: Play, cluster_play: Any, aws: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settings, "ACM_VALIDATION_WAIT", -1)
-    plays, inventory = cluster_play("aws_dns_cdn", "main")
-    told = {"name": "Tell", "ansible.builtin.debug": {"var": "_aws_dns_cdn_domain"}}
-    plays[1]["tasks"].append(told)
-    variables = {"groundwork_aws_region": REGION, "aws_dns_cdn_domain": DOMAIN}
-
-    before = aws.contents()
-    made = made_once(aws, partial(play, plays, inventory), **variables)
-    assert made.changed == ["Make the zone", "Make the certificate"]
-    (issued,) = aws.client("acm").list_certificates()["CertificateSummaryList"]
-    assert made.tasks[-1][2]["_aws_dns_cdn_domain"]["certificate_arn"] == issued["CertificateArn"]
-
-    assert play(*cluster_play("aws_dns_cdn", "remove"), **variables).returncode == 0
-    assert {each.split()[0] for each in aws.contents() - before} == {"list_hosted_zones"}
