@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -122,9 +123,33 @@ def test_external_dns_may_keep_the_records_of_the_domains_zone_and_of_no_other(
     assert parameters(aws) == ["/eco2/cluster/region"]
 
     # destroy does not know of the zone, and takes the right to it away all the same.
-    assert "all parameters below /eco2 " in run(DESTROY).failures[0]
+    assert "its parameters below /eco2 " in run(DESTROY).failures[0]
     assert run(DESTROY, "--tags=aws_iam,aws_parameters", groundwork_confirm="eco2").failures == []
     assert (own_policies(aws), parameters(aws)) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("way", "proxy"),
+    [
+        ("none", ""),
+        ("session_manager", "aws ssm start-session --region ap-northeast-2"),
+        ("bastion", "ssh -i ~/.ssh/eco2.pem -W %h:%p ubuntu@198.51.100.9"),
+    ],
+)
+def test_ssh_comes_by_the_way_that_the_inventory_names(
+    play: Play, called: Path, tmp_path: Path, way: str, proxy: str
+) -> None:
+    bastion = {"bastion": {"hosts": {"eco2-bastion": {"ansible_host": "198.51.100.9", "instance_type": "t3.micro"}}}}
+    (tmp_path / "bastion.json").write_text(json.dumps(bastion))
+    task = {"name": "Knock", "ansible.builtin.raw": "true"}
+    knock = [{"name": "Knock", "hosts": "k8s-master", "gather_facts": False, "tasks": [task]}]
+    environment = {"ANSIBLE_SSH_EXECUTABLE": str(called.with_name("ssh"))}
+    play(knock, ECO2, "-i", str(tmp_path / "bastion.json"), environment=environment, way_in=way)
+    said = called.read_text()
+    assert ("ProxyCommand" in said) is bool(proxy)
+    assert proxy in said
+    if way == "session_manager":
+        assert "Name=tag:Name,Values=k8s-master" in said
 
 
 def test_a_wrong_inventory_and_a_missing_region_are_refused_before_aws_is_asked(
