@@ -88,6 +88,7 @@ DEEDS: dict[str, dict[str, Deed]] = {
     "azure_identity": {
         "make": azure_identity.identities,
         "assign": azure_identity.assignments,
+        "connect": azure_identity.connections,
         "revoke": azure_identity.revocations,
     },
     "azure_keyvault": {"make": azure_keyvault.resources},

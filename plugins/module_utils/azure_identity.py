@@ -25,6 +25,8 @@ IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
 IDENTITY_API = "2023-01-31"
 ASSIGNMENT = "Microsoft.Authorization/roleAssignments"
 ASSIGNMENT_API = "2022-04-01"
+LINKER = "Microsoft.ServiceLinker/linkers"
+LINKER_API = "2024-04-01"
 
 # Azure's own roles have the same id in every tenant.
 ROLES = {
@@ -82,12 +84,37 @@ def revocations(plan: Plan, made: Mapping[str, Any]) -> list[Resource]:
     return [{**_assignment(plan, each, _principal(each, made, assume=False)), "state": "absent"} for each in known]
 
 
+def connections(plan: Plan, made: Mapping[str, Any], assume: bool) -> list[Resource]:
+    """What Service Connector makes in a cluster that is there: a service account, a Secret and a trust."""
+    refuse("azure_identity", plan, _problems(plan))
+    if not plan["issuer"]:
+        return []
+    return [_connection(plan, each, _said(each, made, assume, "clientId")) for each in plan["connections"]]
+
+
+def _connection(plan: Plan, connection: Mapping[str, Any], client: str) -> Resource:
+    login = {"authType": "userAssignedIdentity", "clientId": client, "subscriptionId": plan["subscription_id"]}
+    properties = {
+        "targetService": {"type": "AzureResource", "id": connection["target"]},
+        "authInfo": login,
+        "clientType": connection.get("client_type") or "none",
+        "scope": connection["namespace"],
+    }
+    return {
+        "type": LINKER,
+        "name": connection["name"],
+        "scope": connection["cluster"],
+        "api_version": LINKER_API,
+        "body": {"properties": properties},
+    }
+
+
 def own_assignments(
     plan: Plan, wanted: list[Mapping[str, Any]], found: Mapping[str, Any], assume: bool
 ) -> list[Resource]:
     """What identities may do that Azure makes for a resource, ``found`` there by their names."""
     names = [{"name": name} for name in found]
-    what = {"role_assignments": wanted, "identities": names, "issuer": ""}
+    what = {"role_assignments": wanted, "identities": names, "connections": [], "issuer": ""}
     return assignments({"subscription_id": plan["subscription_id"], **what}, found, assume)
 
 
@@ -117,15 +144,20 @@ def _assignment(plan: Plan, assignment: Mapping[str, Any], principal: str) -> di
 def _principal(assignment: Mapping[str, Any], made: Mapping[str, Any], assume: bool) -> str:
     if assignment.get("principal_id"):
         return str(assignment["principal_id"])
-    name = assignment["identity"]
-    principal = _known(name, made)
-    if principal or assume:
-        return str(principal or f"the principal of {name}, once it is made")
-    raise PlanError(f"identity {name}: Azure has not said its principal")
+    return _said(assignment, made, assume, "principalId")
 
 
-def _known(identity: str, made: Mapping[str, Any]) -> str | None:
-    return ((made.get(identity) or {}).get("properties") or {}).get("principalId")
+def _said(entry: Mapping[str, Any], made: Mapping[str, Any], assume: bool, what: str) -> str:
+    """What Azure says of an identity, or will once it is made."""
+    name = entry["identity"]
+    said = _known(name, made, what)
+    if said or assume:
+        return str(said or f"the {what} of {name}, once it is made")
+    raise PlanError(f"identity {name}: Azure has not said its {what}")
+
+
+def _known(identity: str, made: Mapping[str, Any], what: str = "principalId") -> str | None:
+    return ((made.get(identity) or {}).get("properties") or {}).get(what)
 
 
 def _subject(trusted: Mapping[str, Any]) -> str:
@@ -143,7 +175,16 @@ def _problems(plan: Plan) -> Iterator[str]:
         for trusted in listed(identity, "federated"):
             where = f"{identity['name']}: {trusted['name']}"
             yield from (f"{where}: {problem}" for problem in _trust_problems(trusted, plan["issuer"]))
-    yield from assignment_problems(plan["role_assignments"], [identity["name"] for identity in plan["identities"]])
+    names = [identity["name"] for identity in plan["identities"]]
+    yield from assignment_problems(plan["role_assignments"], names)
+    for connection in plan["connections"]:
+        where = f"azure_identity_connections: {connection['name']}"
+        if connection["identity"] not in names:
+            meant = did_you_mean(connection["identity"], names)
+            yield f"{where}: there is no identity {connection['identity']}{meant}"
+        for place in ("cluster", "target"):
+            if not connection[place].startswith("/subscriptions/"):
+                yield f"{where}: {place} {connection[place]!r}: is the id of a resource"
 
 
 def assignment_problems(assignments: Iterable[Mapping[str, Any]], identities: Collection[str]) -> Iterator[str]:

@@ -96,7 +96,7 @@ def test_the_identities_that_aks_makes_are_found_on_the_cluster() -> None:
     made = assignments(said, {"staging": cluster})
     assert [each["body"]["properties"]["principalId"] for each in made] == ["k", "a"]
     to_be = assignments(said, {"staging": {"properties": {}}}, assume=True)
-    assert to_be[0]["body"]["properties"]["principalId"] == "the principal of kubelet, once it is made"
+    assert to_be[0]["body"]["properties"]["principalId"] == "the principalId of kubelet, once it is made"
 
 
 def test_what_azure_keeps_by_itself_is_only_said_at_first() -> None:

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_identity import (
     ROLES,
     assignments,
+    connections,
     identities,
     revocations,
 )
@@ -18,7 +19,9 @@ VAULT = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/k
 ISSUER = "https://koreacentral.oic.prod-aks.azure.com/t/u/"
 TRUST = {"name": "pods", "issuer": ISSUER, "service_account": "agui/agent"}
 PULLS = {"identity": "agent", "role": "Key Vault Secrets User", "scope": VAULT}
-MADE = {"agent": {"properties": {"principalId": "11111111-0000-4000-8000-000000000000"}}}
+MADE = {"agent": {"properties": {"principalId": "11111111-0000-4000-8000-000000000000", "clientId": "c"}}}
+CLUSTER = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/agui"
+CONNECTION = {"name": "aif", "identity": "agent", "cluster": CLUSTER, "namespace": "myapp", "target": VAULT}
 
 
 def plan(trust: dict[str, Any] | None = None, assigned: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -28,6 +31,7 @@ def plan(trust: dict[str, Any] | None = None, assigned: dict[str, Any] | None = 
         "location": "koreacentral",
         "identities": [{"name": "agent", "federated": [{**TRUST, **(trust or {})}]}, {"name": "idle"}],
         "issuer": "",
+        "connections": [],
         "role_assignments": [{**PULLS, **(assigned or {})}],
         "tags": {},
         **changes,
@@ -69,9 +73,18 @@ def test_an_assignment_is_called_by_what_it_assigns() -> None:
 
 def test_an_identity_that_is_still_to_be_made_has_no_principal() -> None:
     (one,) = assignments(plan(), {"agent": {}}, assume=True)
-    assert one["body"]["properties"]["principalId"] == "the principal of agent, once it is made"
-    with pytest.raises(PlanError, match="identity agent: Azure has not said its principal"):
+    assert one["body"]["properties"]["principalId"] == "the principalId of agent, once it is made"
+    with pytest.raises(PlanError, match="identity agent: Azure has not said its principalId"):
         assignments(plan(), {"agent": {}}, assume=False)
+
+
+def test_a_connection_waits_for_the_cluster_and_is_made_on_it() -> None:
+    assert connections(plan(connections=[CONNECTION]), MADE, assume=False) == []
+    (made,) = connections(plan(connections=[CONNECTION], issuer=ISSUER), MADE, assume=False)
+    assert (made["scope"], made["name"]) == (CLUSTER, "aif")
+    assert made["body"]["properties"]["targetService"] == {"type": "AzureResource", "id": VAULT}
+    assert made["body"]["properties"]["authInfo"]["clientId"] == "c"
+    assert made["body"]["properties"]["scope"] == "myapp"
 
 
 def test_what_is_taken_back_is_what_was_assigned_to_those_that_are_there() -> None:
@@ -94,6 +107,8 @@ def test_what_is_taken_back_is_what_was_assigned_to_those_that_are_there() -> No
         ),
         (plan(assigned={"identity": "agnt"}), "there is no identity agnt; did you mean agent?"),
         (plan(assigned={"principal_id": "x"}), "agent: Key Vault Secrets User: says either identity or principal_id"),
+        (plan(connections=[{**CONNECTION, "identity": "agnt"}]), "there is no identity agnt; did you mean agent?"),
+        (plan(connections=[{**CONNECTION, "target": "aif"}]), "aif: target 'aif': is the id of a resource"),
         (plan(assigned={"scope": "kv"}), "scope 'kv': is the id of a resource, a resource group or a subscription"),
     ],
 )
