@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from itertools import zip_longest
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -48,9 +49,10 @@ class Judge:
         if version := re.search(r"\.v(\d{4})_(\d\d)_(\d\d)(_preview)?$", self.package):
             year, month, day, preview = version.groups("")
             return f"{year}-{month}-{day}{preview.replace('_', '-')}"
-        operations = inspect.getsource(importlib.import_module(f"{MGMT}.{self.package}.operations._operations"))
-        versions = re.findall(r'"api-version", "([^"]+)"', operations)
-        return max(versions)
+        (place,) = importlib.import_module(f"{MGMT}.{self.package}.operations").__path__
+        operations = "".join(file.read_text() for file in Path(place).glob("*_operations.py"))
+        versions = re.findall(r'"(\d{4}-\d\d-\d\d(?:-preview)?)"', operations)
+        return max(versions, key=lambda version: (version[:10], "preview" not in version))
 
 
 AUTHORIZATION = "authorization.v2022_04_01"
@@ -105,6 +107,7 @@ JUDGES = {
     "Microsoft.Network/virtualNetworks/virtualNetworkPeerings": Judge("network", "VirtualNetworkPeering"),
     "Microsoft.OperationalInsights/workspaces": Judge("loganalytics", "Workspace"),
     "Microsoft.Resources/resourceGroups": Judge("resource.resources", "ResourceGroup"),
+    "Microsoft.ServiceLinker/linkers": Judge("servicelinker", "LinkerResource"),
 }
 # What Azure documents and its models do not have, or not yet.
 DOCUMENTED = {

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from ansible_collections.groundwork.kube.plugins.lookup.azure_resources import DEEDS
+from ansible_collections.groundwork.kube.plugins.lookup.azure_resources import deed_of
 from tests.arm.fake import SUBSCRIPTION, TENANT, Json
 from tests.arm.variables import variables
 
@@ -27,4 +27,4 @@ class Plans:
         plan: Mapping[str, Any] = {
             name.removeprefix(prefix): value for name, value in self.variables.items() if name.startswith(prefix)
         }
-        return DEEDS[role][deed](plan, **more)
+        return deed_of(role, deed)(plan, **more)
