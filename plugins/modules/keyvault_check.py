@@ -172,7 +172,7 @@ def principal_of(azure: ArmClient, client_id: str) -> str:
             return str(identity["properties"]["principalId"])
     raise KeyVaultCheckError(
         f"reader_client_id: no user-assigned identity of subscription {azure.subscription} has the client id "
-        f"{client_id}; say reader_principal_id, if it is elsewhere"
+        f"{client_id!r}; say reader_principal_id, if it is elsewhere"
     )
 
 
@@ -180,9 +180,9 @@ def checked(azure: ArmClient, options: dict[str, Any]) -> dict[Object, str]:
     wanted = objects_of(options["mapping"])
     check = Check(azure, named(azure, options["vault"]))
     principal = options["reader_principal_id"]
-    if options["reader_client_id"]:
+    if options["reader_client_id"] is not None:
         principal = principal_of(azure, options["reader_client_id"])
-    if not principal:
+    if principal is None:
         return dict(check.read(wanted))
     problems = dict(check.missing(wanted))
     there = [each for each in wanted if each not in problems]

@@ -130,7 +130,8 @@ def test_whoever_can_log_in_as_the_reader_reads_and_shows_nothing(azure: FakeArm
     ("options", "said"),
     [
         ({"vault": "kv-cloudtr-dev"}, "vault: there is no kv-cloudtr-dev in subscription"),
-        ({"reader_client_id": "another"}, "has the client id another; say reader_principal_id"),
+        ({"reader_client_id": "another"}, "has the client id 'another'; say reader_principal_id"),
+        ({"reader_client_id": ""}, "has the client id ''; say reader_principal_id"),
     ],
 )
 def test_what_is_not_there_yet_is_a_failure_outside_of_check_mode(
