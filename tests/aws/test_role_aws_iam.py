@@ -147,6 +147,16 @@ def test_a_role_that_somebody_else_has_made_is_left_alone(role: Any, aws: Accoun
         assert (run.changed, aws.contents()) == ([], before)
 
 
+def test_a_cluster_of_the_same_name_in_another_region_keeps_its_roles(role: Any, aws: Account) -> None:
+    tags = {"groundwork.kube/cluster": "eco2", "groundwork.kube/region": "us-east-1"}
+    given = [{"Key": key, "Value": value} for key, value in tags.items()]
+    aws.client("iam").create_role(RoleName="eco2-node", AssumeRolePolicyDocument="{}", Tags=given)
+    before = aws.contents()
+    refused = role()
+    assert "eco2-node: there is such a role for the cluster eco2 in us-east-1" in refused.output
+    assert (refused.returncode != 0, refused.changed, aws.contents()) == (True, [], before)
+
+
 def test_a_policy_that_nobody_has_written_is_refused(role: Any, aws: Account) -> None:
     before = aws.contents()
     run = role(aws_iam_profiles={"node": ["logs", "ebs_csi"]})
