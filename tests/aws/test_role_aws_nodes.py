@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fnmatch import fnmatch
 from typing import Any
 
 import boto3
@@ -14,6 +15,7 @@ from tests.aws.conftest import REGION, Account, Play, Run, made_once, tags
 ACCOUNT = "123456789012"
 NETWORK = {"public": "10.0.101.0/24", "private": "10.0.1.0/24"}
 GROUPS = ("control-plane", "node", "node-ports", "bastion")
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILrFmNjvVkbbpW3CYuUCLwFDEfkZOKQ4VEFg5M1LlHRk"
 NODES = {"k8s-master": "10.0.1.11", "k8s-api": "10.0.1.12"}
 VARIABLES = {
     "groundwork_aws_region": REGION,
@@ -53,6 +55,8 @@ def role(play: Play, cluster_play: Any) -> Callable[..., Run]:
         plays, inventory = cluster_play("aws_nodes", part)
         plays[1]["hosts"] = "kube_control_plane:kube_node:bastion"
         (inventory["kube_node"]["hosts"],) = [{"k8s-api": {"ansible_host": "10.0.1.12", "instance_type": "t3.micro"}}]
+        # As if the inventory that asks AWS stood beside this one.
+        inventory["aws_ec2"] = {"hosts": {"k8s-api": {}}}
         inventory["kube_node"]["vars"] = {"node_labels": {"tier": "api", "domain": "auth"}}
         if bastion:
             inventory["bastion"] = {"hosts": {"way-in": {"instance_type": "t3.nano"}}}
@@ -65,8 +69,7 @@ def test_each_machine_is_made_once_and_as_the_inventory_says(
     role: Callable[..., Run], network: None, aws: Account
 ) -> None:
     before = aws.contents()
-    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILrFmNjvVkbbpW3CYuUCLwFDEfkZOKQ4VEFg5M1LlHRk"
-    made = made_once(aws, role, bastion=True, aws_nodes_public_key=key)
+    made = made_once(aws, role, bastion=True, aws_nodes_public_key=PUBLIC_KEY)
     assert made.changed == ["Make the key pair", "Make the instance"]
 
     instances = aws.instances()
@@ -96,15 +99,34 @@ def test_each_machine_is_made_once_and_as_the_inventory_says(
     volumes = aws.client("ec2").describe_volumes()["Volumes"]
     assert {(volume["Size"], volume["VolumeType"], volume["Encrypted"]) for volume in volumes} == {(30, "gp3", True)}
 
-    assert role(part="remove", bastion=True, aws_nodes_public_key=key).returncode == 0
+    assert role(part="remove", bastion=True, aws_nodes_public_key=PUBLIC_KEY).returncode == 0
     assert aws.contents() == before
 
 
-def test_pods_packets_may_leave_their_machine_where_nothing_encapsulates_them(
+def test_a_machine_may_have_another_image_and_pods_packets_may_leave_it_where_nothing_encapsulates_them(
     role: Callable[..., Run], network: None, aws: Account
 ) -> None:
-    assert role(calico_encapsulation="None").returncode == 0
-    assert {each["SourceDestCheck"] for each in aws.instances().values()} == {False}
+    usual, another = VARIABLES["aws_nodes_image_name"], "ubuntu/images/hvm-ssd/ubuntu-trusty-14.04-*"
+    of_each = f"{{{{ '{another}' if inventory_hostname == 'k8s-api' else '{usual}' }}}}"
+    run = role(aws_nodes_image_name=of_each, calico_encapsulation="None")
+    assert run.failures == []
+    instances = aws.instances()
+    names = {each["ImageId"]: each["Name"] for each in aws.client("ec2").describe_images()["Images"]}
+    assert fnmatch(names[instances["k8s-api"]["ImageId"]], another)
+    assert fnmatch(names[instances["k8s-master"]["ImageId"]], usual)
+    assert {each["SourceDestCheck"] for each in instances.values()} == {False}
+
+
+def test_a_key_pair_of_somebody_elses_is_neither_taken_over_nor_taken_away(
+    role: Callable[..., Run], network: None, aws: Account
+) -> None:
+    aws.client("ec2").create_key_pair(KeyName="eco2")
+    before = aws.contents()
+    refused = role(aws_nodes_public_key=PUBLIC_KEY)
+    assert "there is a key pair eco2 in the account, and Groundwork has not made it" in refused.failures[0]
+    assert (refused.changed, aws.contents()) == ([], before)
+    assert role(part="remove", aws_nodes_public_key=PUBLIC_KEY).changed == []
+    assert aws.contents() == before
 
 
 def test_nothing_is_made_where_there_is_no_network_or_no_image(role: Callable[..., Run], aws: Account) -> None:
