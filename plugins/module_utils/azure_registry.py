@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import (
     Plan,
@@ -29,7 +30,14 @@ _TAG = "groundwork-images"
 
 def resources(plan: Plan) -> list[Resource]:
     """The registry, as arm_resource takes it."""
-    return [_registry(plan)]
+    refuse("azure_registry", plan, _problems(plan))
+    properties = {
+        "adminUserEnabled": False,
+        "publicNetworkAccess": "Enabled" if plan["public_access"] else "Disabled",
+        # By this, Azure's own import gets into a registry that is closed to all others.
+        "networkRuleBypassOptions": "AzureServices",
+    }
+    return [_registry(plan, body=placed(plan, sku={"name": plan["sku"]}, properties=properties))]
 
 
 def imports(plan: Plan) -> list[Resource]:
@@ -40,8 +48,8 @@ def imports(plan: Plan) -> list[Resource]:
 
 
 def imported(plan: Plan) -> list[Resource]:
-    """The registry, once it has the images."""
-    return [_registry(plan, **{_TAG: _mark(plan)})]
+    """Which images the registry has, once it has them."""
+    return [_registry(plan, body={"tags": {_TAG: _mark(plan)}})]
 
 
 def _problems(plan: Plan) -> Iterator[str]:
@@ -64,19 +72,8 @@ def _image_problems(image: str) -> Iterator[str]:
         yield str(error)
 
 
-def _registry(plan: Plan, **tags: str) -> Resource:
-    refuse("azure_registry", plan, _problems(plan))
-    body = placed(
-        plan,
-        sku={"name": plan["sku"]},
-        properties={
-            "adminUserEnabled": False,
-            "publicNetworkAccess": "Enabled" if plan["public_access"] else "Disabled",
-            # By this, Azure's own import gets into a registry that is closed to all others.
-            "networkRuleBypassOptions": "AzureServices",
-        },
-    )
-    return resource(plan, REGISTRY, plan["name"], API, {**body, "tags": {**body["tags"], **tags}})
+def _registry(plan: Plan, **what: Any) -> Resource:
+    return resource(plan, REGISTRY, plan["name"], API, **what)
 
 
 def _import(plan: Plan, image: str, unless: dict[str, dict[str, str]]) -> Resource:
@@ -84,7 +81,7 @@ def _import(plan: Plan, image: str, unless: dict[str, dict[str, str]]) -> Resour
     source = {"registryUri": parts["registry"], "sourceImage": f"{parts['repository']}@{parts['digest']}"}
     # The path stays what it is upstream; what was imported under the tag before is replaced.
     body = {"source": source, "targetTags": [f"{parts['repository']}:{parts['tag']}"], "mode": "Force"}
-    return resource(plan, REGISTRY, plan["name"], API, body, key=image, action="importImage", unless=unless)
+    return _registry(plan, body=body, key=image, action="importImage", unless=unless)
 
 
 def _parts(image: str) -> dict[str, str]:
