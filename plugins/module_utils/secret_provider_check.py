@@ -22,7 +22,7 @@ _INSTALL = {
 }
 _MAKE_ROOM = {
     "addon": "set keyvault_csi_driver: addon, or switch the add-on off (role aks, aks_keyvault_secrets: false)",
-    "chart": "set keyvault_csi_driver: chart, or delete what the chart has made",
+    "chart": "set keyvault_csi_driver: chart, or delete it first (role keyvault_csi, tasks_from: remove)",
 }
 
 # What the kubelet, the driver, its Azure provider, the vault and Entra say of a pod whose volume does not come.
@@ -95,15 +95,15 @@ def no_driver(wanted: str, there: Mapping[str, str], unregistered: Sequence[str]
     return None
 
 
-def mounting(pods: Sequence[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """The pods that mount a class, or are about to."""
+def mounting(pods: Sequence[dict[str, Any]], name: str = "") -> list[dict[str, Any]]:
+    """The pods that mount a class, or are about to; this one, if one is named."""
     return [
         pod
         for pod in pods
         if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
         and any(
             (volume.get("csi") or {}).get("driver") == DRIVER
-            and (volume["csi"].get("volumeAttributes") or {}).get("secretProviderClass") == name
+            and name in ("", (volume["csi"].get("volumeAttributes") or {}).get("secretProviderClass"))
             for volume in pod["spec"].get("volumes") or ()
         )
     ]

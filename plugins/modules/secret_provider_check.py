@@ -23,7 +23,7 @@ options:
     choices: [addon, chart]
     required: true
   installed:
-    description: Whether it is to be there by now. If not, only the other one is refused.
+    description: Whether it is to be there by now. If not, only the other one is refused, and who uses it is said.
     type: bool
     default: true
   nodes:
@@ -68,6 +68,11 @@ drivers:
   sample: {addon: kube-system/aks-secrets-store-csi-driver}
 problems:
   description: What is missing, and what helps.
+  returned: always
+  type: list
+  elements: str
+pods:
+  description: The pods that mount a class, as C(namespace/name), with O(installed=false).
   returned: always
   type: list
   elements: str
@@ -120,7 +125,13 @@ class Look:
         self.unmounted: list[str] = []
         self.refusal = other_driver(options["driver"], self.drivers)
         self.problems: list[str] = []
-        if self.refusal is None and options["installed"]:
+        self.pods: list[str] = []
+        if not options["installed"]:
+            self.pods = [
+                f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+                for pod in mounting(api.list("/api/v1/pods"))
+            ]
+        elif self.refusal is None:
             self.problems = list(self._problems())
 
     def _problems(self) -> Iterator[str]:
@@ -185,8 +196,8 @@ def main() -> None:
         look = last_look(module, module.connect())
     except ApiError as error:
         module.fail_unless_assumed(error)
-        module.exit_json(changed=False, drivers={}, problems=[], unmounted=[])
-    result = {"drivers": look.drivers, "problems": look.problems, "unmounted": look.unmounted}
+        module.exit_json(changed=False, drivers={}, problems=[], pods=[], unmounted=[])
+    result = {"drivers": look.drivers, "problems": look.problems, "pods": look.pods, "unmounted": look.unmounted}
     if look.refusal:
         module.fail_json(msg=str(look.refusal), **result)
     if look.problems and not module.check_mode:

@@ -7,9 +7,12 @@ stand-in for it. What pods and kubelets do is done by hand."""
 from __future__ import annotations
 
 import base64
+import json
 import os
 import secrets
+import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +24,12 @@ from ansible_collections.groundwork.kube.plugins.modules import secret_provider_
 from ansible_collections.groundwork.kube.plugins.modules.secret_provider_check import CLASSES
 from ansible_collections.groundwork.kube.plugins.modules.volume_check import STORAGE
 from lab.api import binary
+from tests import ansible_playbook
 from tests.ansible_playbook import REPOSITORY
 from tests.api.conftest import Api, Play, wait_until
 from tests.api.controllers import Controllers
+from tests.arm.conftest import environment
+from tests.arm.fake import CLIENT, SUBSCRIPTION, TENANT, VAULTS, FakeArm, fake_arm
 from tests.gitops.rendering import chart_at_hand
 
 PINS = yaml.safe_load((REPOSITORY / "versions.yml").read_text())
@@ -35,7 +41,8 @@ ADD_ON = "aks-secrets-store-csi-driver"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PRD = "/api/v1/namespaces/prd"
 CLASS = f"{CLASSES}/namespaces/prd/secretproviderclasses/azure-kv-secrets"
-MAPPING = yaml.safe_load((REPOSITORY / "gitops/platforms/auto_builder/secrets/mapping.yaml").read_text())
+PLATFORM = REPOSITORY / "gitops/platforms/auto_builder"
+MAPPING = yaml.safe_load((PLATFORM / "secrets/mapping.yaml").read_text())
 
 # The system's own table: object of the vault, Secret, key.
 TABLE = [
@@ -159,30 +166,32 @@ def cluster(api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
 
 @pytest.fixture
-def run(cluster: Api, play: Play, chart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    tools = [str(binary(name).parent) for name in ("kubectl", "helm")]
-    monkeypatch.setenv("PATH", ":".join([*tools, os.environ["PATH"]]))
-    controllers = Controllers(cluster, ON_NODES, PROVIDER)
-    controllers.start()
-
-    def run(*arguments: str, succeeds: bool = True, **variables: Any) -> str:
+def role(cluster: Api, play: Play) -> Run:
+    def role(*arguments: str, part: str = "main", succeeds: bool = True, **variables: Any) -> str:
         given = {
-            "keyvault_csi_driver": "chart",
-            "keyvault_csi_chart": str(chart),
             "keyvault_csi_vault": "kv-cloudtr-prd",
-            "keyvault_csi_tenant_id": "tenant",
-            "keyvault_csi_client_id": "client",
+            "keyvault_csi_tenant_id": TENANT,
+            "keyvault_csi_client_id": CLIENT,
             "keyvault_csi_classes": [{"name": "azure-kv-secrets", "namespace": "prd", "mapping": MAPPING}],
             "keyvault_csi_timeout": 60,
         }
-        running = play(
-            [{"import_role": {"name": "groundwork.kube.keyvault_csi"}}], *arguments, **{**given, **variables}
-        )
+        task = {"import_role": {"name": "groundwork.kube.keyvault_csi", "tasks_from": part}}
+        running = play([task], *arguments, **{**given, **variables})
         output, _ = running.communicate()
         assert (running.returncode == 0) == succeeds, output
         return output
 
-    yield run
+    return role
+
+
+@pytest.fixture
+def run(cluster: Api, role: Run, chart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """The role, where the chart brings the driver."""
+    tools = [str(binary(name).parent) for name in ("kubectl", "helm")]
+    monkeypatch.setenv("PATH", ":".join([*tools, os.environ["PATH"]]))
+    controllers = Controllers(cluster, ON_NODES, PROVIDER)
+    controllers.start()
+    yield partial(role, keyvault_csi_driver="chart", keyvault_csi_chart=str(chart))
     controllers.stop()
 
 
@@ -215,10 +224,10 @@ def test_the_class_of_the_nine_rows_is_the_systems_table_and_the_chart_brings_it
     assert provided["spec"]["provider"] == "azure"
     assert parameters == {
         "keyvaultName": "kv-cloudtr-prd",
-        "tenantId": "tenant",
+        "tenantId": TENANT,
         "usePodIdentity": "false",
         "useVMManagedIdentity": "true",
-        "userAssignedIdentityID": "client",
+        "userAssignedIdentityID": CLIENT,
     }
     assert {secret["type"] for secret in provided["spec"]["secretObjects"]} == {"Opaque"}
     containers = (cluster.client.get(ON_NODES) or {})["spec"]["template"]["spec"]["containers"]
@@ -226,6 +235,19 @@ def test_the_class_of_the_nine_rows_is_the_systems_table_and_the_chart_brings_it
     assert "--enable-secret-rotation=true" in driver["args"]
 
     assert "changed=0" in run()
+
+
+def test_the_chart_makes_room_for_the_add_on_once_nobody_uses_it(run: Run, cluster: Api) -> None:
+    run()
+    plant_pod(cluster)
+    assert "volumes of prd/cms-web-api can be" in " ".join(run(part="remove", succeeds=False).split())
+    assert cluster.client.get(ON_NODES)
+
+    cluster.client.delete(f"{PRD}/pods", {"gracePeriodSeconds": 0})
+    run(part="remove")
+    assert (cluster.client.get(ON_NODES), cluster.client.list(f"{STORAGE}/csidrivers")) == (None, [])
+    assert cluster.client.get(CLASS)
+    assert "changed=0" in run(part="remove")
 
 
 def test_outside_of_azure_a_service_principal_reads(run: Run, cluster: Api) -> None:
@@ -237,7 +259,7 @@ def test_outside_of_azure_a_service_principal_reads(run: Run, cluster: Api) -> N
     assert held
     assert held["metadata"]["labels"] == {"secrets-store.csi.k8s.io/used": "true"}
     assert {key: base64.b64decode(value).decode() for key, value in held["data"].items()} == {
-        "clientid": "client",
+        "clientid": CLIENT,
         "clientsecret": secret,
     }
     parameters = (cluster.client.get(CLASS) or {})["spec"]["parameters"]
@@ -271,19 +293,71 @@ def sync(cluster: Api, *rows: tuple[str, str, str]) -> None:
         cluster.client.create(f"{PRD}/secrets", {"metadata": {"name": secret}, "data": data})
 
 
+@pytest.fixture
+def git(cluster: Api) -> None:
+    """The add-on, and the class as Argo CD brings it."""
+    plant_driver(cluster)
+    cluster.client.create(CRDS, CRD)
+    home = CLASS.rpartition("/")[0]
+    wait_until(lambda: cluster.client.get(home) is not None)
+    cluster.client.create(home, yaml.safe_load((PLATFORM / "secrets/secret-provider-class.yaml").read_text()))
+
+
+@pytest.fixture
+def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeArm]:
+    """The system's cluster and vault, whose nine secrets the add-on's identity may read."""
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-cloudtr-prd"
+    vault = f"{group}/providers/Microsoft.KeyVault/vaults/kv-cloudtr-prd"
+    may_read = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/user"
+    add_on = {"azureKeyvaultSecretsProvider": {"enabled": True, "identity": {"clientId": CLIENT, "objectId": "add-on"}}}
+    with fake_arm(tmp_path) as azure:
+        for path, properties in {
+            group: {},
+            f"{group}/providers/Microsoft.ContainerService/managedClusters/aks-cloudtr-prd": {"addonProfiles": add_on},
+            vault: {"enableRbacAuthorization": True},
+            may_read: {"permissions": [{"dataActions": ["Microsoft.KeyVault/vaults/secrets/getSecret/action"]}]},
+            f"{vault}/providers/Microsoft.Authorization/roleAssignments/add-on": {
+                "principalId": "add-on",
+                "roleDefinitionId": may_read,
+            },
+            **{f"{vault}/secrets/{name}": {"value": secrets.token_urlsafe()} for name, _, _ in TABLE},
+        }.items():
+            azure.plant(path, properties=properties)
+        for name, value in environment(azure).items():
+            monkeypatch.setenv(name, value)
+        yield azure
+
+
+def test_a_platform_in_git_is_verified_with_its_vault(cluster: Api, git: None, azure: FakeArm, tmp_path: Path) -> None:
+    """By the system's inventory, and as the add-on's identity, whose role is looked up."""
+    plant_pod(cluster, phase="Running")
+    sync(cluster, *TABLE)
+    inventory = REPOSITORY / "inventories/auto_builder"
+    kept = yaml.safe_load((inventory / "group_vars/all/vault.yml.example").read_text())
+    vault = tmp_path / "vault.json"
+    vault.write_text(json.dumps(dict.fromkeys(kept, secrets.token_urlsafe())))
+    given: list[str | Path] = ["-i", inventory, "-e", f"@{vault}", "-e", "keyvault_csi_timeout=5"]
+
+    done = subprocess.run(
+        [ansible_playbook.PROGRAM, *given, REPOSITORY / "playbooks/aks_secrets.yml"],
+        env=ansible_playbook.environment(tmp_path, K8S_AUTH_KUBECONFIG=str(cluster.kubeconfig)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert "changed=0" in done.stdout
+    listed = [request.path for request in azure.log if request.path.startswith(VAULTS)]
+    assert set(listed) == {f"{VAULTS}kv-cloudtr-prd/secrets"}
+
+
 class TestCheck:
     """Module secret_provider_check, where the add-on is."""
 
     @pytest.fixture
-    def check(self, cluster: Api, call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-        from tests.gitops.test_auto_builder import PLATFORM
-
-        plant_driver(cluster)
-        cluster.client.create(CRDS, CRD)
-        wait_until(lambda: cluster.client.get(CLASS.rpartition("/")[0]) is not None)
-        cluster.client.create(
-            CLASS.rpartition("/")[0], yaml.safe_load((PLATFORM / "secrets/secret-provider-class.yaml").read_text())
-        )
+    def check(self, git: None, call: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
         given: dict[str, Any] = {"driver": "addon", "classes": ["prd/azure-kv-secrets"], "timeout": 0}
         return lambda **options: call("secret_provider_check", **{**given, **options})
 
