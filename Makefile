@@ -102,20 +102,23 @@ lint: environment-dev
 sanity: environment-dev
 	tests/sanity/run
 
+# Side by side on the machine's cores, of which each takes an API server with it.
+TESTS := $(BIN)/pytest --numprocesses=auto --maxprocesses=4
+
 unit: environment-dev
-	$(BIN)/pytest tests/unit
+	$(TESTS) tests/unit
 
 # Against a real kube-apiserver, which the lab builds.
 api: environment-dev lab-build
-	$(BIN)/pytest tests/api
+	$(TESTS) tests/api
 
 # What is asked of AWS and Azure, where stand-ins on loopback answer.
 clouds: environment-dev
-	$(BIN)/pytest tests/aws tests/arm
+	$(TESTS) tests/aws tests/arm
 
 # Every platform in each environment, rendered whole and held against a real API server.
 gitops: environment-dev lab-build
-	$(BIN)/pytest tests/gitops
+	$(TESTS) tests/gitops
 
 # Every chart of the catalogue, fetched and rendered with our values, and Argo CD's with the role's. Wants the internet.
 .PHONY: charts
