@@ -45,7 +45,7 @@ def _gpg(directory: Path, *arguments: str, stdin: str = "") -> str:
         # The agent makes its socket there, whose path may have 107 characters.
         home = Path(short, "keys")
         home.symlink_to(directory.absolute())
-        command = ["gpg", "--homedir", home, *options, *arguments]
+        command = ["gpg", "--homedir", str(home), *options, *arguments]
         try:
             return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, text=True, check=True).stdout
         finally:
