@@ -65,6 +65,11 @@ class Api:
     def forget(self, name: str) -> None:
         self.client.delete(f"{NODES}/{name}")
 
+    def delete_volume(self, name: str) -> None:
+        """As the controllers do it that this server lacks."""
+        self.client.patch(f"/api/v1/persistentvolumes/{name}", {"metadata": {"finalizers": None}})
+        self.client.delete(f"/api/v1/persistentvolumes/{name}")
+
     def clean(self) -> None:
         self.client.delete(NODES)
         self.client.delete(f"/api/v1/namespaces/{RECORD_NAMESPACE}/configmaps/{RECORD_NAME}")

@@ -154,8 +154,7 @@ def test_the_driver_stays_while_there_are_volumes_and_goes_when_it_is_told_by_na
     assert "data/redis-0" in run(succeeds=False, **gone)
     assert api.client.get(CONTROLLER)
 
-    api.client.patch(f"{VOLUMES}/pvc-1", {"metadata": {"finalizers": None}})
-    api.client.delete(f"{VOLUMES}/pvc-1")
+    api.delete_volume("pvc-1")
     assert "groundwork_confirm=eco2" in run(succeeds=False, ebs_csi_state="absent")
     assert api.client.get(CONTROLLER)
 

@@ -114,8 +114,7 @@ def test_the_last_volume_keeps_the_class(api: Api, call: Call) -> None:
     assert refused["failed"]
     assert "data/postgresql-0" in refused["msg"]
 
-    api.client.patch(f"{VOLUMES}/pvc-1", {"metadata": {"finalizers": None}})
-    api.client.delete(f"{VOLUMES}/pvc-1")
+    api.delete_volume("pvc-1")
     assert call("storage_class", **GP3, state="absent")["changed"]
     assert not call("storage_class", **GP3, state="absent")["changed"]
 

@@ -124,7 +124,7 @@ def test_a_pod_that_gets_its_volume_says_where_and_nothing_of_it_stays(api: Api,
     verified = [each for each in namespaces if each["name"].startswith("groundwork-verify-")]
     assert all("deletionTimestamp" in each for each in verified)
     retained = api.client.request("GET", f"{VOLUMES}/pvc-1")["spec"]["persistentVolumeReclaimPolicy"]
-    api.client.delete(f"{VOLUMES}/pvc-1")
+    api.delete_volume("pvc-1")
     assert retained == "Delete"
 
 

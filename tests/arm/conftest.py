@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xdist
 
 from ansible_collections.groundwork.kube.plugins.module_utils import arm
 from tests import ansible_playbook
@@ -55,6 +56,18 @@ def azure(azure_server: FakeArm, monkeypatch: pytest.MonkeyPatch, request: pytes
     if not request.node.get_closest_marker("made_up"):
         found = judge.problems(azure_server.log, request.config.stash.setdefault(JUDGED, set()))
         assert not found, "\n".join(found)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if xdist.is_xdist_worker(session):
+        session.config.workeroutput["judged"] = sorted(session.config.stash.get(JUDGED, set()))  # type: ignore[attr-defined]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """One of the processes side by side has ended, and says what it has judged."""
+    judged = node.config.stash.setdefault(JUDGED, set())
+    judged.update((kind, version) for kind, version in getattr(node, "workeroutput", {}).get("judged", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
