@@ -130,7 +130,7 @@ class Operator(Cluster):
 
 def at_home(playbook: str, **variables: str) -> None:
     """Run a playbook that changes the working tree, and needs no inventory for that."""
-    command = [PROGRAM, f"--extra-vars={json.dumps(variables)}", CHECKOUT / "playbooks" / f"{playbook}.yml"]
+    command = [str(PROGRAM), f"--extra-vars={json.dumps(variables)}", str(CHECKOUT / "playbooks" / f"{playbook}.yml")]
     subprocess.run(command, cwd=CHECKOUT, check=True)
 
 
