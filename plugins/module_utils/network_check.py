@@ -32,14 +32,6 @@ class Verdict:
     message: str
 
 
-def namespace(name: str) -> Object:
-    return {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "baseline"}},
-    }
-
-
 def _pod(name: str, node: str, image: str, args: list[str], labels: dict[str, str], restart: str) -> Object:
     return {
         "apiVersion": "v1",

@@ -151,11 +151,6 @@ def diagnose(observed: Observed) -> Finding:
     return Finding("", last, "kubectl get events and the log of the driver's controller say more")
 
 
-def namespace(name: str) -> dict[str, Any]:
-    labels = {"pod-security.kubernetes.io/enforce": "baseline"}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-
-
 def claim(storage_class: str) -> dict[str, Any]:
     return {
         "metadata": {"name": NAME},

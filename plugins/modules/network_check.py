@@ -73,14 +73,17 @@ client:
   type: str
 """
 
-import secrets
 import time
 from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils import network_check as plan
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient, ApiError, ApiModule
+from ansible_collections.groundwork.kube.plugins.module_utils.trial import create_pod, trial_namespace
 
-_PATHS = {"NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies"}
+_PATHS = {
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
+    "Service": "/api/v1/namespaces/{}/services",
+}
 _INTERVAL = 1.0
 
 
@@ -91,24 +94,20 @@ class NetworkCheckError(Exception):
 class NetworkCheck:
     """One run of the check in a namespace of its own."""
 
-    def __init__(self, client: ApiClient, params: dict[str, Any]) -> None:
+    def __init__(self, client: ApiClient, params: dict[str, Any], namespace: str) -> None:
         self.client = client
         self.params = params
-        self.namespace = f"groundwork-verify-{secrets.token_hex(3)}"
+        self.namespace = namespace
         self.deadline = time.monotonic() + params["timeout"]
 
     def create(self, item: plan.Object) -> plan.Object:
-        core = "/api/v1/namespaces/{}/" + item["kind"].lower() + "s"
-        return self.client.create(_PATHS.get(item["kind"], core).format(self.namespace), item)
+        if item["kind"] == "Pod":
+            return create_pod(self.client, self.namespace, item, self.deadline)
+        return self.client.create(_PATHS[item["kind"]].format(self.namespace), item)
 
     def pods(self) -> dict[str, plan.Object]:
         found = self.client.list(f"/api/v1/namespaces/{self.namespace}/pods")
         return {pod["metadata"]["name"]: pod for pod in found}
-
-    def resolvers(self) -> list[str]:
-        """Nodes that run CoreDNS."""
-        pods = self.client.list("/api/v1/namespaces/kube-system/pods", {"labelSelector": "k8s-app=kube-dns"})
-        return [pod["spec"].get("nodeName", "") for pod in pods]
 
     def wait_for_servers(self) -> tuple[str, str]:
         """Addresses of the open and the guarded server, once both serve."""
@@ -144,6 +143,12 @@ class NetworkCheck:
         ]
 
 
+def _resolvers(client: ApiClient) -> list[str]:
+    """Nodes that run CoreDNS."""
+    pods = client.list("/api/v1/namespaces/kube-system/pods", {"labelSelector": "k8s-app=kube-dns"})
+    return [pod["spec"].get("nodeName", "") for pod in pods]
+
+
 def _ready(pod: plan.Object) -> bool:
     conditions = pod.get("status", {}).get("conditions", [])
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
@@ -171,14 +176,10 @@ def main() -> None:
     if module.check_mode:
         module.exit_json(changed=False, skipped=True, checks=[], msg="traffic is not tried in check mode")
     client = module.connect()
-    check = NetworkCheck(client, module.params)
     try:
-        server_node, client_node = plan.pair(module.params["nodes"], check.resolvers())
-        client.create("/api/v1/namespaces", plan.namespace(check.namespace))
-        try:
-            results = check.run(server_node, client_node)
-        finally:
-            client.delete(f"/api/v1/namespaces/{check.namespace}")
+        server_node, client_node = plan.pair(module.params["nodes"], _resolvers(client))
+        with trial_namespace(client) as namespace:
+            results = NetworkCheck(client, module.params, namespace).run(server_node, client_node)
     except ApiError as error:
         module.fail_with(error)
     except NetworkCheckError as error:

@@ -75,7 +75,6 @@ storage_class:
   type: str
 """
 
-import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -87,6 +86,11 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import (
     ApiModule,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.nodes import NODES
+from ansible_collections.groundwork.kube.plugins.module_utils.trial import (
+    NAMESPACES,
+    create_pod,
+    trial_namespace,
+)
 
 STORAGE = "/apis/storage.k8s.io/v1"
 VOLUMES = "/api/v1/persistentvolumes"
@@ -145,24 +149,23 @@ def bind(module: ApiModule, api: ApiClient) -> dict[str, Any]:
             plan.Finding("driver", what, "install a driver with a class (groundwork_storage: ebs_csi)")
         )
     name = chosen["metadata"]["name"]
-    namespace = f"groundwork-verify-{secrets.token_hex(3)}"
-    home = f"/api/v1/namespaces/{namespace}"
-    api.create("/api/v1/namespaces", plan.namespace(namespace))
-    try:
-        api.create(f"{home}/persistentvolumeclaims", plan.claim(name))
-        api.create(f"{home}/pods", plan.pod(module.params["image"]))
+    deadline = time.monotonic() + module.params["timeout"]
+    with trial_namespace(api) as namespace:
+        home = f"{NAMESPACES}/{namespace}"
+        try:
+            api.create(f"{home}/persistentvolumeclaims", plan.claim(name))
+            create_pod(api, namespace, plan.pod(module.params["image"]), deadline)
 
-        def runs() -> bool:
-            return ((api.get(f"{home}/pods/{plan.NAME}") or {}).get("status") or {}).get("phase") == "Running"
+            def runs() -> bool:
+                return ((api.get(f"{home}/pods/{plan.NAME}") or {}).get("status") or {}).get("phase") == "Running"
 
-        if not until(runs, module.params["timeout"]):
-            raise VolumeCheckError(
-                plan.diagnose(observe(api, chosen["provisioner"], module.params["nodes"], namespace))
-            )
-        node = (api.get(f"{home}/pods/{plan.NAME}") or {}).get("spec", {}).get("nodeName", "")
-    finally:
-        let_go(api, home)
-        api.delete(f"/api/v1/namespaces/{namespace}")
+            if not until(runs, deadline - time.monotonic()):
+                raise VolumeCheckError(
+                    plan.diagnose(observe(api, chosen["provisioner"], module.params["nodes"], namespace))
+                )
+            node = (api.get(f"{home}/pods/{plan.NAME}") or {}).get("spec", {}).get("nodeName", "")
+        finally:
+            let_go(api, home)
     return {"node": node, "storage_class": name}
 
 
