@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.argocd import (
     Kind,
 )
 from ansible_collections.groundwork.kube.plugins.module_utils.nodes import NODES, RECORD_NAME, RECORD_NAMESPACE
-from lab.api import ApiServer
+from lab.api import ApiServer, binary
 from lab.artifacts import Artifacts, load_versions
 from lab.components import component_named
 from tests.ansible_playbook import environment, play_here
@@ -182,6 +183,20 @@ def call(api: Api, run_module: Callable[..., dict[str, Any]]) -> Callable[..., d
         return run_module(module, {"kubeconfig": str(api.kubeconfig), **options}, check=check, diff=diff)
 
     return call
+
+
+@pytest.fixture
+def cluster_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Helm, and the kubectl of the cluster's version, as somebody has them who runs roles from his machine."""
+    programs = [str(binary(name).parent) for name in ("kubectl", "helm")]
+    monkeypatch.setenv("PATH", ":".join([*programs, os.environ["PATH"]]))
+
+
+def ended(running: subprocess.Popen[str], *, succeeds: bool = True) -> str:
+    """What a play printed, which went as it should."""
+    output, _ = running.communicate()
+    assert (running.returncode == 0) == succeeds, output
+    return output
 
 
 @pytest.fixture

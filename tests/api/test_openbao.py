@@ -24,7 +24,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiErro
 from ansible_collections.groundwork.kube.plugins.module_utils.openbao import OPENBAO_ARGUMENT_SPEC, OpenBao
 from ansible_collections.groundwork.kube.plugins.module_utils.veil import unveiled
 from lab.api import ApiServer, binary
-from tests.api.conftest import Api, Play
+from tests.api.conftest import Api, Play, ended
 
 Call = Callable[..., dict[str, Any]]
 
@@ -152,10 +152,7 @@ def initialise(server: Server, play: Play, keys_file: Path) -> Callable[..., str
     def initialise(*arguments: str, succeeds: bool = True, **options: Any) -> str:
         options = {"keys_file": str(keys_file), "shares": 3, "threshold": 2, "port": server.port} | options
         task = {"groundwork.kube.openbao_init": {name: value for name, value in options.items() if value is not None}}
-        running = play([task], "-vvvv", "--diff", *arguments)
-        printed, _ = running.communicate()
-        assert (running.returncode == 0) == succeeds, printed
-        return printed
+        return ended(play([task], "-vvvv", "--diff", *arguments), succeeds=succeeds)
 
     return initialise
 

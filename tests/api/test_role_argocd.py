@@ -22,10 +22,9 @@ import yaml
 
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd import API_VERSION, APPLICATION
 from ansible_collections.groundwork.kube.plugins.modules.argocd_secrets import matches
-from lab.api import binary
 from lab.artifacts import cache_directory
 from tests.ansible_playbook import REPOSITORY
-from tests.api.conftest import Api, Play, argocd_crd_directory
+from tests.api.conftest import Api, Play, argocd_crd_directory, ended
 from tests.gitops.rendering import chart_at_hand
 
 NAMESPACE = "argocd"
@@ -85,10 +84,8 @@ def secret(api: Api, name: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(api: Api, play: Play, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(api: Api, play: Play, cluster_programs: None) -> Iterator[Run]:
     """Run a part of the role; what it made goes afterwards, as far as a server without controllers lets it."""
-    tools = [str(binary(name).parent) for name in ("kubectl", "helm")]
-    monkeypatch.setenv("PATH", ":".join([*tools, os.environ["PATH"]]))
     given = {
         "argocd_source": str(argocd_crd_directory().parent),
         "groundwork": GROUNDWORK,
@@ -100,10 +97,7 @@ def run(api: Api, play: Play, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     def run(part: str, *arguments: str, succeeds: bool = True, **variables: Any) -> str:
         made.append({name: value for name, value in variables.items() if name in SHAPES})
         role = {"import_role": {"name": "groundwork.kube.argocd", "tasks_from": part}}
-        running = play([role], *arguments, **{**given, **variables})
-        output, _ = running.communicate()
-        assert (running.returncode == 0) == succeeds, output
-        return output
+        return ended(play([role], *arguments, **{**given, **variables}), succeeds=succeeds)
 
     yield run
     for variables in [each for number, each in enumerate(made) if each not in made[:number]]:

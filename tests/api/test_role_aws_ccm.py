@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.api import binary
-from tests.api.conftest import Api, Play
+from tests.api.conftest import Api, Play, ended
 
 NAME = "aws-cloud-controller-manager"
 PATH = f"/apis/apps/v1/namespaces/kube-system/daemonsets/{NAME}"
@@ -72,8 +70,7 @@ UPSTREAM = {
 
 
 @pytest.fixture
-def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: Api) -> Iterator[Path]:
-    monkeypatch.setenv("PATH", f"{binary('kubectl').parent}:{os.environ['PATH']}")
+def upstream(tmp_path: Path, cluster_programs: None, api: Api) -> Iterator[Path]:
     directory = tmp_path / "base"
     directory.mkdir()
     for name, item in UPSTREAM.items():
@@ -89,9 +86,7 @@ def run(play: Play, upstream: Path, *arguments: str) -> str:
         groundwork={"cluster": {"name": "eco2"}},
         aws_ccm_source=str(upstream),
     )
-    output, _ = running.communicate()
-    assert running.returncode == 0, output
-    return output
+    return ended(running)
 
 
 def test_it_runs_where_there_is_no_network_yet_and_does_only_what_nobody_else_does(

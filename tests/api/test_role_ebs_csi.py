@@ -5,24 +5,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from ansible_collections.groundwork.kube.plugins.modules.storage_class import CLASSES, VOLUMES
 from ansible_collections.groundwork.kube.plugins.modules.volume_check import STORAGE
-from lab.api import binary
-from tests.ansible_playbook import REPOSITORY
-from tests.api.conftest import Api, Play
+from tests.api.charts import chart_fixture
+from tests.api.conftest import Api, Play, ended
 from tests.api.controllers import Controllers
-from tests.gitops.rendering import chart_at_hand
 
-PINS = yaml.safe_load((REPOSITORY / "versions.yml").read_text())
-CHART = chart_at_hand("aws-ebs-csi-driver", PINS["ebs_csi_chart"])
 DRIVER = "ebs.csi.aws.com"
 NODES = ("k8s-master", "k8s-redis")
 WORKLOADS = "/apis/apps/v1/namespaces/kube-system"
@@ -62,30 +56,11 @@ spec: {}
 """
 
 Run = Callable[..., str]
-
-
-@pytest.fixture(
-    params=[
-        "ours",
-        pytest.param(
-            "its own", marks=pytest.mark.skipif(CHART is None, reason="make charts fetches the driver's chart")
-        ),
-    ]
-)
-def chart(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    if request.param == "its own":
-        return Path(str(CHART))
-    chart = tmp_path / "aws-ebs-csi-driver"
-    (chart / "templates").mkdir(parents=True)
-    (chart / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": chart.name, "version": "1.0.0"}))
-    (chart / "templates/all.yaml").write_text(CONTROLLER_TEMPLATE)
-    return chart
+chart = chart_fixture("aws-ebs-csi-driver", "ebs_csi_chart", {"templates/all.yaml": CONTROLLER_TEMPLATE})
 
 
 @pytest.fixture
-def run(api: Api, play: Play, chart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    tools = [str(binary(name).parent) for name in ("kubectl", "helm")]
-    monkeypatch.setenv("PATH", ":".join([*tools, os.environ["PATH"]]))
+def run(api: Api, play: Play, chart: Path, cluster_programs: None) -> Iterator[Run]:
     for node in NODES:
         api.plant(node, providerID=f"aws:///ap-northeast-2a/i-{node}")
         drivers = [{"name": DRIVER, "nodeID": node, "topologyKeys": ["topology.ebs.csi.aws.com/zone"]}]
@@ -101,10 +76,8 @@ def run(api: Api, play: Play, chart: Path, monkeypatch: pytest.MonkeyPatch) -> I
             "ebs_csi_replicas": 1,
             "ebs_csi_timeout": 60,
         }
-        running = play([{"import_role": {"name": "groundwork.kube.ebs_csi"}}], *arguments, **{**given, **variables})
-        output, _ = running.communicate()
-        assert (running.returncode == 0) == succeeds, output
-        return output
+        task = {"import_role": {"name": "groundwork.kube.ebs_csi"}}
+        return ended(play([task], *arguments, **{**given, **variables}), succeeds=succeeds)
 
     yield run
     controllers.stop()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator
@@ -23,17 +22,15 @@ from ansible_collections.groundwork.kube.plugins.module_utils.secret_provider_ch
 from ansible_collections.groundwork.kube.plugins.modules import secret_provider_check
 from ansible_collections.groundwork.kube.plugins.modules.secret_provider_check import CLASSES
 from ansible_collections.groundwork.kube.plugins.modules.volume_check import STORAGE
-from lab.api import binary
 from tests import ansible_playbook
 from tests.ansible_playbook import REPOSITORY
-from tests.api.conftest import Api, Play, wait_until
+from tests.api.charts import chart_fixture
+from tests.api.conftest import Api, Play, ended, wait_until
 from tests.api.controllers import Controllers
 from tests.arm.conftest import environment
 from tests.arm.fake import CLIENT, SUBSCRIPTION, TENANT, VAULTS, FakeArm, fake_arm
-from tests.gitops.rendering import chart_at_hand
+from tests.auto_builder import MAPPING
 
-PINS = yaml.safe_load((REPOSITORY / "versions.yml").read_text())
-CHART = chart_at_hand("csi-secrets-store-provider-azure", PINS["keyvault_csi_chart"])
 NODES = ("aks-system-0", "aks-general-0")
 WORKLOADS = "/apis/apps/v1/namespaces/kube-system/daemonsets"
 ON_NODES, PROVIDER = f"{WORKLOADS}/secrets-store-csi-driver", f"{WORKLOADS}/csi-secrets-store-provider-azure"
@@ -42,20 +39,7 @@ CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 PRD = "/api/v1/namespaces/prd"
 CLASS = f"{CLASSES}/namespaces/prd/secretproviderclasses/azure-kv-secrets"
 PLATFORM = REPOSITORY / "gitops/platforms/auto_builder"
-MAPPING = yaml.safe_load((PLATFORM / "secrets/mapping.yaml").read_text())
-
-# The system's own table: object of the vault, Secret, key.
-TABLE = [
-    ("database-url", "db-credentials", "DATABASE_URL"),
-    ("jwt-secret", "app-secrets", "JWT_SECRET_KEY"),
-    ("redis-password", "app-secrets", "REDIS_PASSWORD"),
-    ("init-password", "app-secrets", "INIT_PASSWORD"),
-    ("celery-broker-url", "app-secrets", "CELERY_BROKER_URL"),
-    ("celery-result-backend", "app-secrets", "CELERY_RESULT_BACKEND"),
-    ("OPENAI-KEY-1", "app-secrets", "OPENAI_KEY_1"),
-    ("CLAUDE-KEY", "app-secrets", "CLAUDE_KEY"),
-    ("nextauth-secret", "ui-secrets", "NEXTAUTH_SECRET"),
-]
+MAPPED = yaml.safe_load((PLATFORM / "secrets/mapping.yaml").read_text())
 
 # As strict as the driver's own: what it does not name, a server that validates strictly refuses.
 TEXT = {"type": "string"}
@@ -123,25 +107,11 @@ spec: {attachRequired: false, podInfoOnMount: true, volumeLifecycleModes: [Ephem
 """
 
 Run = Callable[..., str]
-
-
-@pytest.fixture(
-    params=[
-        "ours",
-        pytest.param(
-            "its own", marks=pytest.mark.skipif(CHART is None, reason="make charts fetches the driver's chart")
-        ),
-    ]
+chart = chart_fixture(
+    "csi-secrets-store-provider-azure",
+    "keyvault_csi_chart",
+    {"templates/all.yaml": TEMPLATE, "crds/class.yaml": yaml.safe_dump(CRD)},
 )
-def chart(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    if request.param == "its own":
-        return Path(str(CHART))
-    chart = tmp_path / "csi-secrets-store-provider-azure"
-    for part, content in {"templates/all.yaml": TEMPLATE, "crds/class.yaml": yaml.safe_dump(CRD)}.items():
-        (chart / part).parent.mkdir(parents=True)
-        (chart / part).write_text(content)
-    (chart / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": chart.name, "version": "1.0.0"}))
-    return chart
 
 
 @pytest.fixture
@@ -172,23 +142,18 @@ def role(cluster: Api, play: Play) -> Run:
             "keyvault_csi_vault": "kv-cloudtr-prd",
             "keyvault_csi_tenant_id": TENANT,
             "keyvault_csi_client_id": CLIENT,
-            "keyvault_csi_classes": [{"name": "azure-kv-secrets", "namespace": "prd", "mapping": MAPPING}],
+            "keyvault_csi_classes": [{"name": "azure-kv-secrets", "namespace": "prd", "mapping": MAPPED}],
             "keyvault_csi_timeout": 60,
         }
         task = {"import_role": {"name": "groundwork.kube.keyvault_csi", "tasks_from": part}}
-        running = play([task], *arguments, **{**given, **variables})
-        output, _ = running.communicate()
-        assert (running.returncode == 0) == succeeds, output
-        return output
+        return ended(play([task], *arguments, **{**given, **variables}), succeeds=succeeds)
 
     return role
 
 
 @pytest.fixture
-def run(cluster: Api, role: Run, chart: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(cluster: Api, role: Run, chart: Path, cluster_programs: None) -> Iterator[Run]:
     """The role, where the chart brings the driver."""
-    tools = [str(binary(name).parent) for name in ("kubectl", "helm")]
-    monkeypatch.setenv("PATH", ":".join([*tools, os.environ["PATH"]]))
     controllers = Controllers(cluster, ON_NODES, PROVIDER)
     controllers.start()
     yield partial(role, keyvault_csi_driver="chart", keyvault_csi_chart=str(chart))
@@ -219,7 +184,7 @@ def test_the_class_of_the_nine_rows_is_the_systems_table_and_the_chart_brings_it
     run()
     provided = cluster.client.get(CLASS)
     assert provided
-    assert rows(provided) == TABLE
+    assert rows(provided) == MAPPING
     parameters = {key: value for key, value in provided["spec"]["parameters"].items() if key != "objects"}
     assert provided["spec"]["provider"] == "azure"
     assert parameters == {
@@ -320,7 +285,7 @@ def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeArm]:
                 "principalId": "add-on",
                 "roleDefinitionId": may_read,
             },
-            **{f"{vault}/secrets/{name}": {"value": secrets.token_urlsafe()} for name, _, _ in TABLE},
+            **{f"{vault}/secrets/{name}": {"value": secrets.token_urlsafe()} for name, _, _ in MAPPING},
         }.items():
             azure.plant(path, properties=properties)
         for name, value in environment(azure).items():
@@ -331,7 +296,7 @@ def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeArm]:
 def test_a_platform_in_git_is_verified_with_its_vault(cluster: Api, git: None, azure: FakeArm, tmp_path: Path) -> None:
     """By the system's inventory, and as the add-on's identity, whose role is looked up."""
     plant_pod(cluster, phase="Running")
-    sync(cluster, *TABLE)
+    sync(cluster, *MAPPING)
     inventory = REPOSITORY / "inventories/auto_builder"
     kept = yaml.safe_load((inventory / "group_vars/all/vault.yml.example").read_text())
     vault = tmp_path / "vault.json"
@@ -387,13 +352,13 @@ class TestCheck:
 
     def test_secrets_that_have_appeared_are_well(self, cluster: Api, check: Any) -> None:
         plant_pod(cluster, phase="Running")
-        sync(cluster, *TABLE)
+        sync(cluster, *MAPPING)
         result = check()
         assert (result["failed"], result["problems"], result["unmounted"]) == (False, [], [])
 
     def test_a_key_that_did_not_arrive_is_named(self, cluster: Api, check: Any) -> None:
         plant_pod(cluster, phase="Running")
-        sync(cluster, *TABLE[:-2], TABLE[-1])
+        sync(cluster, *MAPPING[:-2], MAPPING[-1])
         result = check()
         assert len(result["problems"]) == 1
         assert "Secret prd/app-secrets: has no CLAUDE_KEY: cms-web-api runs with its volume" in result["msg"]

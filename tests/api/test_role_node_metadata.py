@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api, Play
+from tests.api.conftest import Api, Play, ended
 
 ROLE = [
     {"import_role": {"name": "groundwork.kube.node_metadata"}},
@@ -25,10 +25,7 @@ REDIS = {
 def run(play: Play) -> Any:
     def run(*arguments: str) -> str:
         nodes = {"k8s-master": MASTER, "k8s-redis": REDIS}
-        running = play(ROLE, *arguments, groundwork={"nodes": nodes})
-        output, _ = running.communicate()
-        assert running.returncode == 0, output
-        return output
+        return ended(play(ROLE, *arguments, groundwork={"nodes": nodes}))
 
     return run
 
@@ -69,8 +66,6 @@ def test_where_kubelets_alone_know_their_machines_their_place_is_the_inventorys(
 ) -> None:
     api.plant("k8s-master", providerID="aws:///ap-northeast-2b/i-0123456789abcdef0")
     master = {**MASTER, "labels": {"topology.kubernetes.io/zone": "ap-northeast-2b"}}
-    running = play(ROLE, groundwork={"cluster": {"cloud": cloud}, "nodes": {"k8s-master": master}})
-    output, _ = running.communicate()
-    assert running.returncode == 0, output
+    output = ended(play(ROLE, groundwork={"cluster": {"cloud": cloud}, "nodes": {"k8s-master": master}}))
     assert api.labels("k8s-master").get("topology.kubernetes.io/zone") == zone
     assert ("the cloud controller writes it" in output) == (zone is None)

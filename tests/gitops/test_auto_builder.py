@@ -13,6 +13,7 @@ import yaml
 
 from ansible_collections.groundwork.kube.plugins.module_utils.image_pins import DIGEST, moves
 from ansible_collections.groundwork.kube.plugins.module_utils.secret_provider_class import secret_provider_class
+from tests.auto_builder import MAPPING
 from tests.gitops.conftest import APPLY_PATCH, Judge
 from tests.gitops.projects import projects, refusals
 from tests.gitops.rendering import GITOPS, Object, Rendered, RenderError, render, site
@@ -20,18 +21,6 @@ from tests.gitops.rendering import GITOPS, Object, Rendered, RenderError, render
 PLATFORM = GITOPS / "platforms" / "auto_builder"
 SITE = site("auto_builder")
 
-# Key Vault secret, Secret, key.
-MAPPING = [
-    ("database-url", "db-credentials", "DATABASE_URL"),
-    ("jwt-secret", "app-secrets", "JWT_SECRET_KEY"),
-    ("redis-password", "app-secrets", "REDIS_PASSWORD"),
-    ("init-password", "app-secrets", "INIT_PASSWORD"),
-    ("celery-broker-url", "app-secrets", "CELERY_BROKER_URL"),
-    ("celery-result-backend", "app-secrets", "CELERY_RESULT_BACKEND"),
-    ("OPENAI-KEY-1", "app-secrets", "OPENAI_KEY_1"),
-    ("CLAUDE-KEY", "app-secrets", "CLAUDE_KEY"),
-    ("nextauth-secret", "ui-secrets", "NEXTAUTH_SECRET"),
-]
 MAIN = ["cms-config", "db-credentials", "app-secrets"]
 # Deployment: image, port, what its environment comes from, who it is, whether it has the files.
 DEPLOYMENTS: dict[str, tuple[str, int | None, list[str], str, bool]] = {
