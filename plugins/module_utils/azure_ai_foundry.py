@@ -14,6 +14,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import 
     Resource,
     identity,
     placed,
+    public_access,
     refuse,
     resource,
 )
@@ -53,7 +54,7 @@ def _account(plan: Plan) -> Resource:
             "customSubDomainName": plan["name"],
             "allowProjectManagement": True,
             "disableLocalAuth": True,
-            "publicNetworkAccess": "Enabled" if plan["public_access"] else "Disabled",
+            "publicNetworkAccess": public_access(plan),
         },
     )
     return resource(plan, ACCOUNT, plan["name"], API, body)

@@ -12,6 +12,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import 
     Plan,
     Resource,
     placed,
+    public_access,
     refuse,
     resource,
 )
@@ -52,7 +53,7 @@ def _vault(plan: Plan) -> Resource:
         "sku": {"family": "A", "name": plan["sku"]},
         "enableRbacAuthorization": True,
         "softDeleteRetentionInDays": plan["retention_days"],
-        "publicNetworkAccess": "Enabled" if plan["public_access"] else "Disabled",
+        "publicNetworkAccess": public_access(plan),
         # A closed vault answers to Azure's own services, such as a firewall that asks for its authority.
         "networkAcls": {"bypass": "AzureServices", "defaultAction": "Allow" if plan["public_access"] else "Deny"},
         # Azure knows no way back, and takes no for an answer only by silence.

@@ -14,6 +14,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import 
     Resource,
     identity,
     placed,
+    public_access,
     refuse,
     resource,
     resource_id,
@@ -37,7 +38,7 @@ def resources(plan: Plan) -> list[Resource]:
     refuse("azure_monitor", plan, _problems(plan))
     return [
         _logs(plan),
-        _made(plan, METRICS, plan["metrics_workspace"], publicNetworkAccess=_access(plan)),
+        _made(plan, METRICS, plan["metrics_workspace"], publicNetworkAccess=public_access(plan)),
         _endpoint(plan),
         _rule(plan),
         *(_private_link(plan) if plan["private_link_scope"] else ()),
@@ -81,10 +82,6 @@ def _problems(plan: Plan) -> Iterator[str]:
         yield f"azure_network_private_dns_zones: lacks {zone}, without which nobody within asks for metrics"
 
 
-def _access(plan: Plan) -> str:
-    return "Enabled" if plan["public_access"] else "Disabled"
-
-
 def _id(plan: Plan, what: tuple[str, str], name: str) -> str:
     return resource_id(plan, what[0], name)
 
@@ -101,14 +98,14 @@ def _logs(plan: Plan) -> Resource:
         plan["log_workspace"],
         sku={"name": "PerGB2018"},
         retentionInDays=plan["retention_days"],
-        publicNetworkAccessForIngestion=_access(plan),
-        publicNetworkAccessForQuery=_access(plan),
+        publicNetworkAccessForIngestion=public_access(plan),
+        publicNetworkAccessForQuery=public_access(plan),
     )
 
 
 def _endpoint(plan: Plan) -> Resource:
     kind, api = ENDPOINT
-    properties = {"networkAcls": {"publicNetworkAccess": _access(plan)}}
+    properties = {"networkAcls": {"publicNetworkAccess": public_access(plan)}}
     body = placed(plan, kind="Linux", properties=properties)
     return resource(plan, kind, plan["collection"], api, body, key="collection endpoint")
 
@@ -145,7 +142,7 @@ def _grafana(plan: Plan) -> Iterator[Resource]:
     kind, api = GRAFANA
     asked = [{"azureMonitorWorkspaceResourceId": metrics}]
     properties = {
-        "publicNetworkAccess": _access(plan),
+        "publicNetworkAccess": public_access(plan),
         "grafanaIntegrations": {"azureMonitorWorkspaceIntegrations": asked},
     }
     body = placed(plan, sku={"name": "Standard"}, identity=identity(""), properties=properties)

@@ -51,6 +51,11 @@ def placed(plan: Plan, location: str = "", **more: Any) -> dict[str, Any]:
     return {"location": location or plan["location"], "tags": plan["tags"], **more}
 
 
+def public_access(plan: Plan) -> str:
+    """What Azure's services are told of it."""
+    return "Enabled" if plan["public_access"] else "Disabled"
+
+
 def identity(user_assigned: str) -> dict[str, Any]:
     """Who a resource is: the identity of this id, or one that Azure makes for it."""
     if user_assigned:

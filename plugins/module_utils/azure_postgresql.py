@@ -13,6 +13,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import 
     Plan,
     Resource,
     placed,
+    public_access,
     refuse,
     resource,
 )
@@ -88,7 +89,7 @@ def _network(plan: Plan) -> dict[str, Any]:
             "delegatedSubnetResourceId": plan["subnet_id"],
             "privateDnsZoneArmResourceId": plan["private_dns_zone_id"],
         }
-    return {"publicNetworkAccess": "Enabled" if plan["public_access"] else "Disabled"}
+    return {"publicNetworkAccess": public_access(plan)}
 
 
 def _tier(plan: Plan) -> str:

@@ -14,6 +14,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.azure_plan import 
     Plan,
     Resource,
     placed,
+    public_access,
     refuse,
     resource,
 )
@@ -33,7 +34,7 @@ def resources(plan: Plan) -> list[Resource]:
     refuse("azure_registry", plan, _problems(plan))
     properties = {
         "adminUserEnabled": False,
-        "publicNetworkAccess": "Enabled" if plan["public_access"] else "Disabled",
+        "publicNetworkAccess": public_access(plan),
         # By this, Azure's own import gets into a registry that is closed to all others.
         "networkRuleBypassOptions": "AzureServices",
     }
