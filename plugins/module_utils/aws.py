@@ -69,6 +69,11 @@ def tags(thing: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in thing.get("Tags") or ()}
 
 
+def tag_list(wanted: Mapping[str, str]) -> list[dict[str, str]]:
+    """Tags as AWS takes them."""
+    return [{"Key": key, "Value": value} for key, value in wanted.items()]
+
+
 def filters(**wanted: Any) -> list[dict[str, Any]]:
     """Filters by their names in AWS, of which a dash cannot be written in Python."""
     return [{"Name": name.replace("_", "-"), "Values": list(values)} for name, values in wanted.items()]

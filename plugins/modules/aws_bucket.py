@@ -87,6 +87,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
     AwsError,
     answering,
     clients,
+    tag_list,
 )
 
 RULE = "groundwork"
@@ -223,7 +224,7 @@ class Bucket:
             ),
             "tags": lambda: s3.put_bucket_tagging(
                 **bucket,
-                Tagging={"TagSet": [{"Key": key, "Value": each} for key, each in {**self._tags(), **value}.items()]},
+                Tagging={"TagSet": tag_list({**self._tags(), **value})},
             ),
         }
         puts[part]()

@@ -88,6 +88,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
     answering,
     clients,
     listed,
+    tag_list,
     tags,
 )
 
@@ -134,13 +135,12 @@ class Certificates:
         names = sorted(self._names)
         # Asked for twice within an hour, it is one certificate.
         token = hashlib.sha256(" ".join(names).encode()).hexdigest()[:32]
-        given = [{"Key": key, "Value": value} for key, value in self._params["tags"].items()]
         arn: str = self._acm.request_certificate(
             DomainName=self._params["domain"],
             SubjectAlternativeNames=names,
             ValidationMethod="DNS",
             IdempotencyToken=token,
-            **({"Tags": given} if given else {}),
+            **({"Tags": tag_list(self._params["tags"])} if self._params["tags"] else {}),
         )["CertificateArn"]
         return arn
 

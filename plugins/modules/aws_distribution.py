@@ -88,6 +88,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
     AwsError,
     answering,
     clients,
+    tag_list,
     tags,
 )
 
@@ -196,13 +197,12 @@ class CloudFront:
         return made
 
     def create(self, configuration: Mapping[str, Any]) -> Mapping[str, Any]:
-        given = [{"Key": key, "Value": value} for key, value in self._params["tags"].items()]
         # Asked for twice, it is one distribution.
         reference = hashlib.sha256(self._name.encode()).hexdigest()[:32]
         made: Mapping[str, Any] = self._cloudfront.create_distribution_with_tags(
             DistributionConfigWithTags={
                 "DistributionConfig": {"CallerReference": reference, "Comment": self._name, **configuration},
-                "Tags": {"Items": given},
+                "Tags": {"Items": tag_list(self._params["tags"])},
             }
         )["Distribution"]
         return made

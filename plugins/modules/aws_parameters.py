@@ -101,6 +101,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
     answering,
     clients,
     listed,
+    tag_list,
 )
 
 PLAIN = "String"
@@ -193,7 +194,7 @@ class Store:
             Type=kind,
             Value=text,
             Overwrite=False,
-            Tags=[{"Key": key, "Value": each} for key, each in tags.items()],
+            Tags=tag_list(tags),
         )
 
     def update(self, name: str, kind: str, text: str) -> None:
