@@ -37,6 +37,8 @@ APPLY_PATCH = "application/apply-patch+yaml"
 _TIMEOUT = 30
 _THROTTLED_ATTEMPTS = 5
 _PAUSE = 1
+# A load balancer takes connections while none of its servers is there, and hangs up; the next one is there in seconds.
+_HUNG_UP_PATIENCE = 20
 # A new kubelet restarts its static pods, which on a busy machine takes a minute.
 RESTART_PATIENCE = 120
 
@@ -243,15 +245,16 @@ class ApiClient:
         self._connection = None
 
     def _patiently(self, deed: str, method: str, *exchange: Any) -> tuple[int, float, bytes]:
-        deadline = time.monotonic() + self._patience
+        began = time.monotonic()
         while True:
             try:
                 answer = self._exchange(deed, method, *exchange)
                 # One that has just started knows no roles, and forbids everything.
-                if answer[0] != 403 or time.monotonic() >= deadline or self._is_ready():
+                if answer[0] != 403 or time.monotonic() >= began + self._patience or self._is_ready():
                     return answer
-            except ApiUnreachableError:
-                if method == "POST" or time.monotonic() >= deadline:
+            except ApiUnreachableError as error:
+                patience = max(self._patience, _HUNG_UP_PATIENCE if _hung_up(error) else 0)
+                if method == "POST" or time.monotonic() >= began + patience:
                     raise
             time.sleep(_PAUSE)
 
@@ -318,6 +321,10 @@ class ApiModule(AnsibleModule):
 
 def path_segment(name: str) -> str:
     return quote(name, safe="")
+
+
+def _hung_up(error: ApiUnreachableError) -> bool:
+    return isinstance(error.__cause__, (ConnectionResetError, ssl.SSLEOFError))
 
 
 def _refusal(deed: str, status: int, answer: bytes) -> ApiError:

@@ -128,6 +128,18 @@ def test_a_server_that_is_restarted_is_asked_again_by_who_has_patience(
     assert server.asked == ["GET /a", "GET /a", "GET /a", "POST /b?fieldManager=groundwork.kube"]
 
 
+def test_a_load_balancer_without_a_server_is_asked_again_but_not_for_ever(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "_PAUSE", 0)
+    server.answers = [hangs_up, hangs_up, says(200, b'{"kind": "Node"}'), hangs_up]
+    assert ApiClient(Access(server.url)).get("/a") == {"kind": "Node"}
+    monkeypatch.setattr(api, "_HUNG_UP_PATIENCE", 0)
+    with pytest.raises(ApiUnreachableError):
+        ApiClient(Access(server.url)).get("/b")
+    assert server.asked == ["GET /a"] * 3 + ["GET /b"]
+
+
 def test_what_a_server_forbids_before_it_is_ready_is_asked_again(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
