@@ -149,24 +149,27 @@ def certificates_are_complete(external_etcd: bool) -> bool:
 
     return (
         # An authority without its key is one that the organisation keeps elsewhere.
-        all(k.present(f"{k.PKI}/{name}.crt") for name in AUTHORITIES if counts(name))
-        and all(k.present(f"{k.PKI}/{name}{end}") for name in LEAVES if counts(name) for end in (".crt", ".key"))
-        and all(k.present(f"{k.PKI}/sa{end}") for end in (".key", ".pub"))
+        all(whole(f"{k.PKI}/{name}.crt") for name in AUTHORITIES if counts(name))
+        and all(whole(f"{k.PKI}/{name}{end}") for name in LEAVES if counts(name) for end in (".crt", ".key"))
+        and all(whole(f"{k.PKI}/sa{end}") for end in (".key", ".pub"))
     )
 
 
+def whole(pem: str) -> bool:
+    """A certificate or key to its last line. A kill leaves an empty file, and a power cut one of zeros."""
+    return "-----END " in k.read(pem)
+
+
 def half_written() -> list[str]:
-    """What a kill left that kubeadm would stumble over: empty files, a key without its certificate or the reverse."""
-    halves = []
-    for name in (*AUTHORITIES, *LEAVES):
-        certificate, key = f"{k.PKI}/{name}.crt", f"{k.PKI}/{name}.key"
-        lone_certificate_is_fine = name in AUTHORITIES
-        if k.present(key) != k.present(certificate) and not (lone_certificate_is_fine and k.present(certificate)):
-            halves += [certificate, key]
-    if k.present(f"{k.PKI}/sa.key") != k.present(f"{k.PKI}/sa.pub"):
-        halves += [f"{k.PKI}/sa.key", f"{k.PKI}/sa.pub"]
-    halves += [f"{k.KUBERNETES}/{name}" for name in (*KUBECONFIGS, "super-admin.conf")]
-    return [path for path in halves if os.path.exists(path) and (path.startswith(k.PKI) or not k.present(path))]
+    """What a kill left that kubeadm would stumble over: cut files, a key without its certificate or the reverse."""
+    # The certificate of an authority may stand alone: its key is kept elsewhere.
+    authorities = [name for name in AUTHORITIES if not whole(f"{k.PKI}/{name}.crt")]
+    pairs = [(f"{k.PKI}/{name}.crt", f"{k.PKI}/{name}.key") for name in (*authorities, *LEAVES)]
+    pairs.append((f"{k.PKI}/sa.pub", f"{k.PKI}/sa.key"))
+    halves = [path for pair in pairs if not all(map(whole, pair)) for path in pair]
+    kubeconfigs = [f"{k.KUBERNETES}/{name}" for name in (*KUBECONFIGS, "super-admin.conf")]
+    halves += [path for path in kubeconfigs if not k.present(path)]
+    return [path for path in halves if os.path.exists(path)]
 
 
 def refuse_foreign_state(done: Mapping[str, bool]) -> None:

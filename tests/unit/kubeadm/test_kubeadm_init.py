@@ -82,6 +82,19 @@ def test_a_half_written_pair_is_set_aside_not_deleted(run_module: RunModule, nod
     assert not (node.kubernetes / "pki/apiserver.key").exists()
 
 
+@pytest.mark.parametrize("content", ["", 200 * "\0", "-----BEGIN RSA PRIVATE KEY-----\nMIIE"])
+def test_a_key_that_was_cut_is_set_aside_also_where_its_certificate_was_never_begun(
+    run_module: RunModule, node: Node, content: str
+) -> None:
+    node.phase("certs", "all")
+    (node.kubernetes / "pki/etcd/peer.crt").unlink()
+    (node.kubernetes / "pki/etcd/peer.key").write_text(content)
+    result = run_module("kubeadm_init", {"config": node.document()})
+    assert "certs" in result["phases"]
+    assert not (node.kubernetes / "pki/etcd/peer.key").exists()
+    assert [file.name for file in (node.kubernetes / "groundwork/backup").glob("**/*.key")] == ["peer.key"]
+
+
 def test_data_of_etcd_without_its_authority_is_refused(run_module: RunModule, node: Node) -> None:
     (node.root / "var/lib/etcd/member").mkdir(parents=True)
     result = run_module("kubeadm_init", {"config": node.document()})
