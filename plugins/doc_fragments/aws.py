@@ -16,3 +16,14 @@ options:
 requirements:
   - boto3
 """
+
+    # For those that keep a thing in AWS part by part.
+    PARTS = r"""
+attributes:
+  check_mode:
+    support: full
+    description: Tells each part that would be changed.
+  diff_mode:
+    support: full
+    description: Shows each part before and after.
+"""

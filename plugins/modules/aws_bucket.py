@@ -16,6 +16,7 @@ description:
     the way, and no objects of another account's. What M(amazon.aws.s3_bucket) cannot tell in check mode, this does.
 extends_documentation_fragment:
   - groundwork.kube.aws
+  - groundwork.kube.aws.parts
 options:
   name:
     description: The bucket's name, which nobody else in the world may have.
@@ -49,13 +50,6 @@ options:
     description: With O(state=absent), delete what is in it, too. Without, a bucket that is not empty is an error.
     type: bool
     default: false
-attributes:
-  check_mode:
-    support: full
-    description: Tells each part that would be changed.
-  diff_mode:
-    support: full
-    description: Shows each part before and after.
 """
 
 EXAMPLES = r"""
@@ -295,7 +289,7 @@ def _deletion(module: AnsibleModule) -> dict[str, Any]:
     goes = observed is not None and not is_others(module.params["tags"], observed)
     if goes and not module.check_mode:
         bucket.delete(module.params["force"])
-    return {"changes": ["bucket"] if goes else []}
+    return {"changes": ["bucket"] if goes else [], "diff": {"before": observed if goes else {}, "after": {}}}
 
 
 def _diff(wanted: Mapping[str, Any], observed: Mapping[str, Any] | None, parts: list[str]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ description:
   - Settings that are not described here stay as somebody has made them.
 extends_documentation_fragment:
   - groundwork.kube.aws
+  - groundwork.kube.aws.parts
 options:
   domain:
     description: The name that it answers to, and by which it is found again.
@@ -41,13 +42,6 @@ options:
     description: The tags of one that is made.
     type: dict
     default: {}
-attributes:
-  check_mode:
-    support: full
-    description: Tells each part that would be changed.
-  diff_mode:
-    support: full
-    description: Shows each part before and after.
 """
 
 EXAMPLES = r"""
@@ -258,7 +252,8 @@ def absent(module: AnsibleModule, session: Any) -> dict[str, Any]:
         cloudfront.delete(found["Id"])
         if access_control:
             cloudfront.delete_access_control(access_control)
-    return _told({}, ["distribution", *(["access control"] if access_control else [])], {}, {})
+    changes = ["distribution", *(["access control"] if access_control else [])]
+    return _told({}, changes, {"distribution": found["ARN"]}, {})
 
 
 def _told(

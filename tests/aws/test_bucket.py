@@ -73,7 +73,8 @@ def test_a_bucket_with_something_in_it_goes_only_by_force(bucket: Call, aws: Acc
     refused = bucket(state="absent")
     assert refused["failed"]
     assert "BucketNotEmpty" in refused["msg"]
-    assert bucket(check=True, state="absent", force=True)["changed"] is True
+    goes = bucket(check=True, state="absent", force=True)
+    assert (goes["changed"], goes["diff"]["before"]["versioning"], goes["diff"]["after"]) == (True, "Enabled", {})
     assert bucket(state="absent", force=True)["changed"] is True
     assert s3.list_buckets()["Buckets"] == []
     assert bucket(state="absent", force=True)["changed"] is False

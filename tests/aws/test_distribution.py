@@ -48,7 +48,8 @@ def test_it_is_made_once_and_goes_with_its_access_control(distribution: Call, aw
     again = distribution()
     assert (again["changes"], again["arn"], again["domain_name"]) == ([], made["arn"], made["domain_name"])
 
-    assert distribution(check=True, state="absent")["changed"] is True
+    goes = distribution(check=True, state="absent")
+    assert (goes["changed"], goes["diff"]) == (True, {"before": {"distribution": made["arn"]}, "after": {}})
     assert distribution(state="absent")["changed"] is True
     assert (distribution(state="absent")["changed"], aws.contents()) == (False, before)
 
