@@ -19,13 +19,14 @@ HEAD = """\
 
 What the machines of a cluster dial on each other. `playbooks/preflight.yml` tries it from machine to machine, and role
 `aws_network` makes the security groups of it. What a machine dials on itself alone has no rule there, and load
-balancers reach NodePorts and the health of kube-proxy, nothing else.
+balancers that Kubernetes makes reach NodePorts and the health of kube-proxy, nothing else.
 """
 
 GROUPS = {
     ports.ITSELF: "the machine itself",
     ports.BASTION: "group `bastion`",
     ports.LOAD_BALANCER: "load balancers",
+    ports.API_LOAD_BALANCER: "the API's load balancer",
     "kube_control_plane": "`kube_control_plane`",
     "kube_node": "`kube_node`",
 }

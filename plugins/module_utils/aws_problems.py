@@ -11,12 +11,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils import topology
-from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan import Inventory
+from ansible_collections.groundwork.kube.plugins.module_utils.cluster_plan import API_PORT, Inventory
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import Problem
 
 REGION = "groundwork_aws_region"
 ZONES = "aws_network_zones"
 CIDR = "aws_network_cidr"
+NLB = "aws_nlb"
+
+# AWS' names of load balancers have 32 letters; theirs is <cluster>-api.
+_BALANCED_NAME = re.compile(r"(?!internal-)(?!.*--)[a-zA-Z0-9]([a-zA-Z0-9-]{0,26}[a-zA-Z0-9])?")
 
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 # AWS keeps the first four addresses of a subnet and its last.
@@ -30,11 +34,15 @@ _Network = ipaddress.IPv4Network
 def problems(inventory: Inventory) -> Iterator[Problem]:
     region = inventory.shared(REGION)
     if not region:
+        if inventory.shared("api_lb_provider") == NLB:
+            yield inventory.says("api_lb_provider", f"is {NLB}, and {REGION} is not set", f"set {REGION}")
         return
     if not _REGION.fullmatch(str(region)):
         yield inventory.says(REGION, f"{region!r} is no region of AWS", "write it like ap-northeast-2")
         return
     yield from _api_lb(inventory)
+    if inventory.has_network_load_balancer:
+        yield from _network_load_balancer(inventory)
     yield from _types(inventory)
     if inventory.shared(ZONES):
         yield from _network(inventory, str(region))
@@ -42,12 +50,42 @@ def problems(inventory: Inventory) -> Iterator[Problem]:
 
 def _api_lb(inventory: Inventory) -> Iterator[Problem]:
     provider = inventory.shared("api_lb_provider")
-    if provider != "external":
+    if provider in ("keepalived", "kube_vip"):
         yield inventory.says(
             "api_lb_provider",
             f"is {provider}, and in a VPC no machine can take over an address that others had",
-            "write external, with the name of a load balancer of AWS' in kubeadm_control_plane_endpoint",
+            f"write {NLB}, or external with the name of a load balancer of yours in kubeadm_control_plane_endpoint",
         )
+
+
+def _network_load_balancer(inventory: Inventory) -> Iterator[Problem]:
+    name, _colon, port = str(inventory.endpoint).rpartition(":")
+    if port != str(API_PORT):
+        yield inventory.says(
+            "kubeadm_control_plane_endpoint",
+            f"the load balancer in AWS listens at {API_PORT}, not at {port}",
+            f"write {name}:{API_PORT}",
+        )
+    if inventory.endpoint_address:
+        yield inventory.says(
+            "kubeadm_control_plane_endpoint_address",
+            f"is {inventory.endpoint_address}, and the load balancer in AWS has addresses of its own, which change",
+            "leave it out: the VPC knows the name",
+        )
+    if not _BALANCED_NAME.fullmatch(str(inventory.shared("groundwork_cluster_name"))):
+        yield inventory.says(
+            "groundwork_cluster_name",
+            f"{inventory.shared('groundwork_cluster_name')!r} cannot be in a name of a load balancer in AWS",
+            "take at most 28 letters, digits and single dashes, and not internal- at the beginning",
+        )
+    for host in inventory.control_planes:
+        if topology.address(host, inventory.variables[host]) is None:
+            yield Problem(
+                host,
+                "ansible_host",
+                "is no IP address, by which the load balancer in AWS finds it",
+                "write its address",
+            )
 
 
 def _types(inventory: Inventory) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils import topology
-from ansible_collections.groundwork.kube.plugins.module_utils.ports import LOAD_BALANCER, PORTS, Port
+from ansible_collections.groundwork.kube.plugins.module_utils.ports import API_LOAD_BALANCER, LOAD_BALANCER, PORTS, Port
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import (
     API_LB,
     CONTROL_PLANE,
@@ -178,6 +178,8 @@ class Inventory:
     def endpoint_address(self) -> str | None:
         """The IP address that nodes are told the endpoint has; an empty one leaves that to DNS."""
         given = self.shared("kubeadm_control_plane_endpoint_address")
+        if given is None and self.has_network_load_balancer:
+            return ""
         if given is not None or len(self.control_planes) != 1:
             return given
         host = self.control_planes[0]
@@ -195,6 +197,11 @@ class Inventory:
         return self.shared("api_lb_provider") == "keepalived" and not set(self.control_planes).isdisjoint(
             self.address_keepers
         )
+
+    @property
+    def has_network_load_balancer(self) -> bool:
+        """Whether AWS balances the API, under a name that the cluster's VPC alone knows."""
+        return self.shared("api_lb_provider") == "aws_nlb" and len(self.control_planes) > 1
 
     @property
     def has_external_etcd(self) -> bool:
@@ -282,6 +289,7 @@ def ports(inventory: Inventory) -> list[dict[str, Any]]:
         "": True,
         "etcd": not inventory.has_external_etcd,
         "balancer": inventory.balances_itself,
+        "aws_nlb": inventory.has_network_load_balancer,
         "vxlan": inventory.has_calico and encapsulation.startswith("VXLAN"),
         "bgp": inventory.has_calico and encapsulation in _BGP_ENCAPSULATIONS,
         "ipip": inventory.has_calico and encapsulation.startswith("IPIP"),
@@ -300,13 +308,15 @@ def ports(inventory: Inventory) -> list[dict[str, Any]]:
             "why": port.why,
         }
         for port in table
-        if has[port.needs] and inventory.groups.get(port.target) and _is_dialled(inventory, port)
+        if has[port.needs] and _is_dialled(inventory, port)
     ]
 
 
 def _is_dialled(inventory: Inventory, port: Port) -> bool:
     """Whether another machine dials it: one of the inventory's, or a load balancer that a cloud may make."""
-    if port.source == LOAD_BALANCER:
-        return True
-    sources = inventory.groups.get(port.source, ())
-    return bool(sources) and len({*sources, *inventory.groups[port.target]}) > 1
+    sources, targets = (inventory.groups.get(group, ()) for group in (port.source, port.target))
+    if port.source in (LOAD_BALANCER, API_LOAD_BALANCER):
+        return bool(targets)
+    if port.target == API_LOAD_BALANCER:
+        return bool(sources)
+    return bool(sources) and bool(targets) and len({*sources, *targets}) > 1

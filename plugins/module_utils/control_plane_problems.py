@@ -24,7 +24,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.topology import (
     Problem,
 )
 
-PROVIDERS = ("keepalived", "kube_vip", "external")
+PROVIDERS = ("keepalived", "kube_vip", "aws_nlb", "external")
 ENDPOINT = "kubeadm_control_plane_endpoint"
 ADDRESS = "kubeadm_control_plane_endpoint_address"
 EXTERNAL_ETCD = "kubeadm_external_etcd"
@@ -45,7 +45,7 @@ def problems(inventory: Inventory) -> Iterator[Problem]:
 def unresolved(inventory: Inventory, resolves: Callable[[str], bool]) -> Iterator[Problem]:
     """An endpoint whose address is left to DNS, of which DNS knows nothing."""
     name = str(inventory.endpoint).rpartition(":")[0]
-    if inventory.endpoint_address == "" and not resolves(name):
+    if inventory.endpoint_address == "" and not inventory.has_network_load_balancer and not resolves(name):
         yield inventory.says(
             ENDPOINT,
             f"{name} resolves nowhere: {ADDRESS} leaves its address to DNS, which does not know it",

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from ansible_collections.groundwork.kube.plugins.module_utils.topology import CONTROL_PLANE, WORKER
 
-# Who dials without being a node: the machine itself, the way in, and a cloud's load balancer.
+# Who dials without being a node: the machine itself, the way in, and load balancers; the API's is dialled, too.
 ITSELF = "localhost"
 BASTION = "bastion"
 LOAD_BALANCER = "load_balancer"
+API_LOAD_BALANCER = "api_load_balancer"
 
 # IP in IP, which is no port of anything.
 IP_IN_IP = "ipip"
@@ -36,6 +37,7 @@ class Port(NamedTuple):
 NEEDS = {
     "": "always",
     "balancer": "`api_lb_provider: keepalived` on the control planes",
+    "aws_nlb": "`api_lb_provider: aws_nlb`, with more than one control plane",
     "etcd": "unless `kubeadm_external_etcd`",
     "controller_manager": "a `bind-address` in `kubeadm_controller_manager_extra_args`",
     "scheduler": "a `bind-address` in `kubeadm_scheduler_extra_args`",
@@ -56,6 +58,9 @@ PORTS = (
     Port(22, "tcp", BASTION, WORKER, "", "ssh"),
     Port(6443, "tcp", CONTROL_PLANE, CONTROL_PLANE, "", "Kubernetes API"),
     Port(6443, "tcp", WORKER, CONTROL_PLANE, "", "Kubernetes API"),
+    Port(6443, "tcp", CONTROL_PLANE, API_LOAD_BALANCER, "aws_nlb", "Kubernetes API"),
+    Port(6443, "tcp", WORKER, API_LOAD_BALANCER, "aws_nlb", "Kubernetes API"),
+    Port(6443, "tcp", API_LOAD_BALANCER, CONTROL_PLANE, "aws_nlb", "Kubernetes API, and whether it is ready"),
     Port(2379, "tcp", CONTROL_PLANE, CONTROL_PLANE, "etcd", "etcd clients"),
     Port(2380, "tcp", CONTROL_PLANE, CONTROL_PLANE, "etcd", "etcd peers"),
     Port(10250, "tcp", CONTROL_PLANE, CONTROL_PLANE, "", "kubelet: logs, exec and metrics"),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.groundwork.kube.plugins.module_utils.ports import (
+    API_LOAD_BALANCER,
     BASTION,
     IP_IN_IP,
     LOAD_BALANCER,
@@ -26,6 +27,7 @@ _GROUPS = {
     WORKER: "node",
     BASTION: "bastion",
     LOAD_BALANCER: "load-balancer",
+    API_LOAD_BALANCER: "api-load-balancer",
 }
 
 
@@ -34,10 +36,10 @@ def security_groups(
 ) -> dict[str, list[dict[str, Any]]]:
     """For each security group of a cluster what it lets in, as rules of M(amazon.aws.ec2_security_group).
 
-    C(extra) ports are open from every node to every node.
+    C(extra) ports are open from every node to every node. Where the API has no load balancer, there is no group for it.
     """
     found: dict[str, dict[tuple[Any, ...], dict[str, Any]]] = {
-        f"{cluster}-{group}": {} for group in (*_GROUPS.values(), NODE_PORTS)
+        f"{cluster}-{group}": {} for group in (*_GROUPS.values(), NODE_PORTS) if group != _GROUPS[API_LOAD_BALANCER]
     }
     among_nodes = [
         {"protocol": "tcp", **port, "last": port["port"], "from": source, "to": target}
@@ -50,7 +52,8 @@ def security_groups(
             continue
         target = NODE_PORTS if port["from"] == LOAD_BALANCER else _GROUPS[port["to"]]
         rule = _rule(port, f"{cluster}-{_GROUPS[port['from']]}")
-        found[f"{cluster}-{target}"][(rule["proto"], rule["from_port"], rule["group_name"])] = rule
+        rules = found.setdefault(f"{cluster}-{target}", {})
+        rules[(rule["proto"], rule["from_port"], rule["group_name"])] = rule
     return {name: list(rules.values()) for name, rules in found.items()}
 
 

@@ -71,11 +71,10 @@ from ansible_collections.groundwork.kube.plugins.module_utils.aws import (
     listed,
     tags,
 )
+from ansible_collections.groundwork.kube.plugins.module_utils.aws_elb import delete_load_balancer, delete_when_free
 
 # As many things as elbv2 tells the tags of in one call.
 TAGS_AT_ONCE = 20
-# What AWS says of something that another thing has not let go of yet.
-IN_USE = ("DependencyViolation", "ResourceInUse", "VolumeInUse")
 DRIVERS = "ebs.csi.aws.com/cluster"
 
 
@@ -103,21 +102,12 @@ class Account:
 
     def delete(self, leftover: Leftover) -> None:
         deletions: dict[str, Callable[[str], None]] = {
-            "load balancer": self._delete_load_balancer,
+            "load balancer": lambda arn: delete_load_balancer(self._elb, self._ec2, arn, self._deadline),
             "target group": lambda arn: self._elb.delete_target_group(TargetGroupArn=arn),
             "security group": self._delete_group,
             "volume": lambda volume: self._ec2.delete_volume(VolumeId=volume),
         }
-        while True:
-            try:
-                with answering():
-                    deletions[leftover.kind](leftover.id)
-            except AwsError as error:
-                if error.code not in IN_USE or time.monotonic() > self._deadline:
-                    raise
-                time.sleep(5)
-            else:
-                return
+        delete_when_free(lambda: deletions[leftover.kind](leftover.id), self._deadline)
 
     def _elb_things(self, call: str, place: str, kind: str) -> Iterator[tuple[str, str]]:
         names = {each[f"{kind}Arn"]: each[f"{kind}Name"] for each in listed(self._elb, call, place)}
@@ -136,10 +126,6 @@ class Account:
         wanted = filters(**{f"tag:kubernetes.io/cluster/{self._cluster}": ["owned"], f"tag:{DRIVERS}": ["true"]})
         found = listed(self._ec2, "describe_volumes", "Volumes", Filters=wanted)
         return (volume for volume in found if OURS not in tags(volume))
-
-    def _delete_load_balancer(self, arn: str) -> None:
-        self._elb.delete_load_balancer(LoadBalancerArn=arn)
-        self._elb.get_waiter("load_balancers_deleted").wait(LoadBalancerArns=[arn])
 
     def _delete_group(self, group: str) -> None:
         """Others' rules that name it go first."""

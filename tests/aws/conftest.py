@@ -211,7 +211,7 @@ def cluster_play() -> Callable[..., tuple[list[dict[str, Any]], dict[str, Any]]]
         here = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
         plays = [
             {"name": "Plan", "import_playbook": str(ansible_playbook.REPOSITORY / "playbooks/plan.yml")},
-            {"name": "AWS", "hosts": "kube_control_plane", "gather_facts": False, "vars": here, "tasks": [task]},
+            {"name": "AWS", "hosts": "kube_control_plane[0]", "gather_facts": False, "vars": here, "tasks": [task]},
         ]
         inventory = {
             "kube_control_plane": {"hosts": {"k8s-master": {"ansible_host": "10.0.1.11", "instance_type": "t3.large"}}},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws.conftest import Account, Play, Run, made_once, tags
+from tests.aws.conftest import REGION, Account, Play, Run, made_once, tags
 
 ZONES = [
     {"zone": "ap-northeast-2a", "private": "10.0.1.0/24", "public": "10.0.101.0/24"},
@@ -24,6 +24,20 @@ VARIABLES: dict[str, Any] = {
 def role(play: Play, cluster_play: Any) -> Any:
     def run(*arguments: str, part: str = "main", **variables: Any) -> Run:
         return play(*cluster_play("aws_network", part), *arguments, **{**VARIABLES, **variables})
+
+    return run
+
+
+@pytest.fixture
+def balanced(play: Play, cluster_play: Any) -> Any:
+    """The role for a cluster of three control planes in two zones."""
+
+    def run(*arguments: str, part: str = "main", **variables: Any) -> Run:
+        plays, inventory = cluster_play("aws_network", part)
+        for name, address in (("k8s-master-2", "10.0.1.12"), ("k8s-master-3", "10.0.2.13")):
+            inventory["kube_control_plane"]["hosts"][name] = {"ansible_host": address, "instance_type": "t3.large"}
+        shared = {"groundwork_aws_region": REGION, "api_lb_provider": "aws_nlb"}
+        return play(plays, inventory, *arguments, **{**VARIABLES, **shared, **variables})
 
     return run
 
@@ -47,6 +61,28 @@ def test_a_network_is_made_once_and_taken_away_whole(role: Any, aws: Account) ->
     assert aws.contents() == before
     gone = role(part="remove")
     assert (gone.returncode, gone.changed) == (0, [])
+
+
+def test_several_control_planes_have_a_load_balancer_and_go_with_it(balanced: Any, aws: Account) -> None:
+    before = aws.contents()
+    made_once(aws, balanced)
+    (balancer,) = aws.client("elbv2").describe_load_balancers()["LoadBalancers"]
+    subnets = {each["SubnetId"]: tags(each).get("Name") for each in aws.client("ec2").describe_subnets()["Subnets"]}
+    assert {subnets[zone["SubnetId"]] for zone in balancer["AvailabilityZones"]} == {
+        "eco2-private-ap-northeast-2a",
+        "eco2-private-ap-northeast-2c",
+    }
+    own = groups(aws)["eco2-api-load-balancer"]["GroupId"]
+    assert balancer["SecurityGroups"] == [own]
+    sources = {
+        pair["GroupId"]
+        for rule in groups(aws)["eco2-control-plane"]["IpPermissions"]
+        for pair in rule["UserIdGroupPairs"]
+    }
+    assert own in sources
+
+    assert balanced(part="remove").failures == []
+    assert aws.contents() == before
 
 
 def test_what_controllers_and_machines_look_for_is_there(role: Any, aws: Account) -> None:

@@ -62,6 +62,14 @@ def test_what_etcd_and_the_api_say_among_control_planes_is_theirs_alone() -> Non
     }
 
 
+def test_the_apis_load_balancer_is_called_by_nodes_and_calls_control_planes() -> None:
+    shared = {"api_lb_provider": "aws_nlb"}
+    found = groups(control_planes=3, **shared)
+    assert found["api-load-balancer"] == {("tcp", 6443, "control-plane"), ("tcp", 6443, "node")}
+    assert ("tcp", 6443, "api-load-balancer") in found["control-plane"]
+    assert groups(**shared) == groups()
+
+
 def test_ip_in_ip_and_bgp_are_let_in_where_the_encapsulation_asks_for_them() -> None:
     found = groups(calico_encapsulation="IPIP")["node"]
     assert {("4", -1, "node"), ("4", -1, "control-plane"), ("tcp", 179, "node")} <= found

@@ -162,6 +162,16 @@ def test_an_external_address_has_no_keepers_here() -> None:
     assert planned["api_lb"] == {"provider": "external", "hosts": {}}
 
 
+def test_awss_load_balancer_has_a_name_that_only_the_vpc_knows() -> None:
+    shared = {"groundwork_aws_region": "ap-northeast-2", "instance_type": "t3.small", "api_lb_provider": "aws_nlb"}
+    sound = inventory(control_planes=3, **shared)
+    assert problems(sound) == []
+    assert list(unresolved(sound, lambda _name: False)) == []
+    assert plan(sound, [])["cluster"]["endpoint_address"] == ""
+    # One control plane is its own.
+    assert plan(inventory(**shared), [])["cluster"]["endpoint_address"]
+
+
 def test_with_an_etcd_elsewhere_two_control_planes_will_do() -> None:
     etcd = {"endpoints": ["https://192.0.2.201:2379"], "ca": "a", "certificate": "b", "key": "c"}
     sound = inventory(
