@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,21 @@ TELL: dict[str, Any] = {
     "tasks": [
         {
             "name": "Tell",
-            "ansible.builtin.debug": {"msg": {"nodes": "{{ groundwork.nodes }}", "groups": "{{ groups }}"}},
+            "ansible.builtin.debug": {
+                "msg": {
+                    "nodes": "{{ groundwork.nodes }}",
+                    "groups": "{{ groups }}",
+                    "ssh": "{{ ansible_ssh_common_args }}",
+                    "bastions": "{{ groups.bastion | default([]) | map('extract', hostvars, 'ansible_host') }}",
+                }
+            },
         }
     ],
 }
 
 
-def told(play: Play, inventory: Path) -> dict[str, Any]:
-    run = play([*PLAN, TELL], inventory)
+def told(play: Play, inventory: Path, *arguments: str, **variables: Any) -> dict[str, Any]:
+    run = play([*PLAN, TELL], inventory, *arguments, **variables)
     assert run.returncode == 0, run.output
     (told,) = (result["msg"] for name, _host, result in run.tasks if name == "Tell")
     return dict(told)
@@ -42,31 +50,46 @@ def make_instances(aws: Account, nodes: dict[str, Any], groups: dict[str, list[s
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
     for name, node in nodes.items():
         tags = {
-            "Name": name,
             "kubernetes.io/cluster/eco2": "owned",
             "groundwork.kube/groups": " ".join(
                 group for group, hosts in groups.items() if name in hosts and group not in ("all", "ungrouped")
             ),
             **{key: node["labels"][key] for key in ("tier", "domain") if key in node["labels"]},
         }
-        ec2.run_instances(
-            ImageId="ami-12c6146b",
-            InstanceType=node["instance_type"],
-            MinCount=1,
-            MaxCount=1,
-            SubnetId=subnet,
-            PrivateIpAddress=node["address"],
-            TagSpecifications=[
-                {"ResourceType": "instance", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
-            ],
+        make_instance(
+            aws, name, tags, SubnetId=subnet, PrivateIpAddress=node["address"], InstanceType=node["instance_type"]
         )
 
 
-def test_the_same_nodes_with_the_same_groups_labels_and_taints(aws: Account, play: Play) -> None:
-    written = told(play, WRITTEN)
+def make_instance(aws: Account, name: str, tags: dict[str, str], **settings: Any) -> None:
+    given = [{"Key": key, "Value": value} for key, value in {"Name": name, **tags}.items()]
+    aws.client("ec2").run_instances(
+        ImageId="ami-12c6146b",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[{"ResourceType": "instance", "Tags": given}],
+        **settings,
+    )
+
+
+@pytest.mark.parametrize("way_in", ["none", "bastion"])
+def test_the_same_nodes_with_the_same_groups_labels_taints_and_way_in(
+    aws: Account, play: Play, tmp_path: Path, way_in: str
+) -> None:
+    beside: list[str] = []
+    if way_in == "bastion":
+        make_instance(aws, "eco2-bastion", {"groundwork.kube/cluster": "eco2", "groundwork.kube/groups": "bastion"})
+        public = aws.instances()["eco2-bastion"]["PublicIpAddress"]
+        bastion = tmp_path / "bastion.json"
+        bastion.write_text(json.dumps({"bastion": {"hosts": {"eco2-bastion": {"ansible_host": public}}}}))
+        beside = ["-i", str(bastion)]
+    written = told(play, WRITTEN, *beside, way_in=way_in)
     make_instances(aws, written["nodes"], written["groups"])
 
-    found = told(play, FOUND)
+    found = told(play, FOUND, way_in=way_in)
+
+    assert (found["ssh"], found["bastions"]) == (written["ssh"], written["bastions"])
+    assert ("ProxyCommand" in found["ssh"], len(found["bastions"])) == ((True, 1) if beside else (False, 0))
 
     instances = aws.instances()
     for name, node in written["nodes"].items():

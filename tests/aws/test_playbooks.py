@@ -61,14 +61,20 @@ def plant_what_kubernetes_makes(aws: Account, cluster: str, vpc: str) -> str:
     return group
 
 
-def test_fourteen_machines_are_made_and_go_with_all_that_kubernetes_made(run: Any, aws: Account, called: Path) -> None:
+def test_fourteen_machines_are_made_and_go_with_all_that_kubernetes_made(
+    run: Any, aws: Account, called: Path, run_module: Any
+) -> None:
     ec2 = aws.client("ec2")
     plant_what_kubernetes_makes(aws, "other", ec2.describe_vpcs()["Vpcs"][0]["VpcId"])
     before = aws.contents()
 
     made = run(BOOTSTRAP, f"--tags={MACHINES}")
     assert made.failures == []
-    assert len(aws.instances()) == 14
+    instances = aws.instances()
+    assert len(instances) == 14
+    profiles = {name: each["IamInstanceProfile"]["Arn"].rpartition("/")[2] for name, each in instances.items()}
+    special = {"k8s-master": "eco2-control-plane", "k8s-worker-storage": "eco2-storage"}
+    assert profiles == {name: special.get(name, "eco2-node") for name in instances}
     # And then to their first reading, which is as far as it goes with machines that do not boot.
     assert len(called.read_text().splitlines()) >= 14
 
@@ -78,6 +84,11 @@ def test_fourteen_machines_are_made_and_go_with_all_that_kubernetes_made(run: An
     (ports,) = ec2.describe_security_groups(Filters=named)["SecurityGroups"]
     let_in = {"IpProtocol": "tcp", "FromPort": 30000, "ToPort": 30000, "UserIdGroupPairs": [{"GroupId": group}]}
     ec2.authorize_security_group_ingress(GroupId=ports["GroupId"], IpPermissions=[let_in])
+    # As it is where there are more control planes.
+    subnets = ec2.describe_subnets(Filters=[{"Name": "tag:Name", "Values": [f"eco2-private-{REGION}a"]}])["Subnets"]
+    of_api = {"subnets": [subnets[0]["SubnetId"]], "security_group": group, "targets": ["10.0.1.11"]}
+    api = {"cluster": "eco2", "endpoint": "api.eco2.internal", "vpc_id": vpc["VpcId"], "region": REGION, **of_api}
+    assert run_module("aws_api_lb", api)["changed"] is True
     there = aws.contents()
 
     asked = run(DESTROY)
@@ -89,6 +100,7 @@ def test_fourteen_machines_are_made_and_go_with_all_that_kubernetes_made(run: An
         "target group k8s-eco2",
         "security group k8s-eco2",
         "volume",
+        "api.eco2.internal with its load balancer and target group eco2-api",
     ):
         assert what in asked.failures[0]
     assert "k8s-other" not in asked.failures[0]
@@ -120,6 +132,9 @@ def test_external_dns_may_keep_the_records_of_the_domains_zone_and_of_no_other(
     found = aws.client("iam").get_policy_version(PolicyArn=policy["Arn"], VersionId=policy["DefaultVersionId"])
     resources = {each["Sid"]: each["Resource"] for each in found["PolicyVersion"]["Document"]["Statement"]}
     assert resources["KeepRecords"] == f"arn:aws:route53:::{zone['Id'].lstrip('/')}"
+    # And the storage worker what is in the domain's bucket of images.
+    of_storage = aws.client("iam").list_attached_role_policies(RoleName="eco2-storage")["AttachedPolicies"]
+    assert {each["PolicyName"] for each in of_storage} == {"eco2-logs", "eco2-images"}
     assert parameters(aws) == ["/eco2/cluster/region"]
 
     # destroy does not know of the zone, and takes the right to it away all the same.
