@@ -208,6 +208,14 @@ class ArmClient:
         vault._speak_to(address, self._vaults)
         return vault
 
+    def token(self, deed: str, scope: str) -> str:
+        """The same login to something else that asks Entra who comes."""
+        try:
+            given: str = self._credential.get_token(scope).token
+        except AzureError as error:
+            raise _failure(deed, error) from error
+        return given
+
     def _speak_to(self, address: str, scope: str) -> None:
         throttle = Throttle()
         self._pipeline = self._new_pipeline(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Callable
+
+import yaml
 
 from tests.arm.fake import FakeArm, Json, Refusal
 
 ISSUER = "https://koreacentral.oic.prod-aks.azure.com/t/u/"
+PUBLIC_ADDRESS = "203.0.113.59"
 IMAGE = "AKSUbuntu-2404gen2containerd-202611.01.0"
 
 
@@ -18,6 +22,8 @@ def as_azure_does(azure: FakeArm) -> Callable[[Json], None]:
         kind = resource["type"].lower()
         if kind.endswith("/userassignedidentities"):
             resource["properties"].update(principalId=principal(resource["id"]), clientId=principal(resource["id"]))
+        if kind.endswith("/publicipaddresses"):
+            resource["properties"]["ipAddress"] = PUBLIC_ADDRESS
         if resource.get("identity", {}).get("type") == "SystemAssigned":
             resource["identity"]["principalId"] = principal(resource["id"])
         if kind.endswith("/managedclusters"):
@@ -34,6 +40,23 @@ def principal(resource_id: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, resource_id.lower()))
 
 
+def credential(kubeconfig: str) -> Json:
+    """How a cluster hands out what its users log in with."""
+    return {"kubeconfigs": [{"name": "clusterUser", "value": base64.b64encode(kubeconfig.encode()).decode()}]}
+
+
+def kubeconfig(user: Json, server: str = "https://aks-cloudtr-prd-0a1b.hcp.koreacentral.azmk8s.io:443") -> str:
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "aks", "cluster": {"server": server, "certificate-authority-data": "Q0E="}}],
+        "users": [{"name": "user", "user": user}],
+        "contexts": [{"name": "aks", "context": {"cluster": "aks", "user": "user"}}],
+        "current-context": "aks",
+    }
+    return yaml.safe_dump(config)
+
+
 def _as_a_cluster(azure: FakeArm, resource: Json) -> None:
     properties = resource["properties"]
     if properties["securityProfile"]["workloadIdentity"]["enabled"] > properties["oidcIssuerProfile"]["enabled"]:
@@ -44,7 +67,8 @@ def _as_a_cluster(azure: FakeArm, resource: Json) -> None:
     # What is off, AKS does not speak of.
     properties["addonProfiles"] = {k: v for k, v in properties["addonProfiles"].items() if v["enabled"]}
     for name, addon in properties["addonProfiles"].items():
-        addon["identity"] = {"objectId": principal(f"{resource['id']}-{name}")}
+        own = principal(f"{resource['id']}-{name}")
+        addon["identity"] = {"objectId": own, "clientId": own}
     for identity in resource["identity"].get("userAssignedIdentities", {}).values():
         identity.update(clientId="a", principalId="b")
     for pool in properties["agentPoolProfiles"]:

@@ -2,68 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import subprocess
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from tests import ansible_playbook
-from tests.arm.conftest import Run
 from tests.arm.fake import SUBSCRIPTION, FakeArm
-from tests.arm.services import ISSUER, as_azure_does, principal
+from tests.arm.services import ISSUER, principal
+from tests.arm.system import System, said
 
-ROOT = Path(__file__).parents[2]
 GROUPS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
-
-
-class System:
-    """A system of an inventory, with values of its own for what the inventory's vault has."""
-
-    def __init__(self, inventory: str, azure: FakeArm, directory: Path) -> None:
-        self.inventory = ROOT / "inventories" / inventory
-        self.azure = azure
-        self.directory = directory
-        self.vault = directory / "vault.json"
-        example = self.inventory / "group_vars/all/vault.yml.example"
-        names = yaml.safe_load(example.read_text()) if example.exists() else {}
-        self.keep({name: secrets.token_urlsafe() for name in names})
-        azure.adds = as_azure_does(azure)
-        azure.actions["importImage"] = lambda registry, body: None
-        azure.never_returned = {"value", "administratorLoginPassword"}
-
-    def keep(self, values: dict[str, str]) -> None:
-        self.secrets = values
-        self.vault.write_text(json.dumps(values))
-
-    def play(self, name: str, *arguments: str, fails: bool = False, **variables: Any) -> Run:
-        given = ["-i", self.inventory, "-e", f"@{self.vault}", "-e", json.dumps(variables)]
-        done = subprocess.run(
-            [ansible_playbook.PROGRAM, *given, *arguments, ROOT / f"playbooks/{name}.yml"],
-            env=ansible_playbook.environment(self.directory),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        assert fails == (done.returncode != 0), done.stdout
-        assert [name for name, value in self.secrets.items() if value in done.stdout] == []
-        return Run(done.returncode, done.stdout)
-
-    def written_by(self, name: str, *arguments: str, **variables: Any) -> list[str]:
-        before = len(self.azure.written)
-        self.play(name, *arguments, **variables)
-        return self.azure.written[before:]
 
 
 def printed(*names: str) -> dict[str, Any]:
     return {"properties": {"exitCode": 0, "logs": "".join(f"it.{name}\n" for name in names)}}
-
-
-def said(run: Run) -> str:
-    return " ".join(run.printed.split())
 
 
 def test_a_closed_system_is_told_made_left_alone_and_mended(azure: FakeArm, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,13 +12,14 @@ import pytest
 from tests.arm.conftest import Call, Play, Run
 from tests.arm.fake import SUBSCRIPTION, FakeArm, Json
 from tests.arm.roles import Role
-from tests.arm.services import IMAGE, as_azure_does
+from tests.arm.services import IMAGE, as_azure_does, credential, kubeconfig
 
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/aks"
 CLUSTER = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/agui"
 POOLS = f"{CLUSTER}/agentPools"
 SUBNET = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/spoke/subnets/aks"
 IDENTITY = f"{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/control-plane"
+WHO: Json = {"client-certificate-data": "Q0VSVA==", "client-key-data": "S0VZ"}
 
 VARIABLES: dict[str, Any] = {
     "aks_resource_group": "aks",
@@ -129,15 +132,14 @@ def test_it_is_deleted(azure: FakeArm, role: Role) -> None:
     assert role("remove") == []
 
 
-def test_day_two_in_one_play(azure: FakeArm, role: Role, play: Play) -> None:
+def test_day_two_in_one_play(azure: FakeArm, role: Role, play: Play, tmp_path: Path) -> None:
     def steps(*parts: str, fails: bool = False, **changes: Any) -> Run:
         tasks = [
             {"ansible.builtin.include_role": {"name": "groundwork.kube.aks", "tasks_from": part}} for part in parts
         ]
-        return play(tasks, fails=fails, **{**VARIABLES, **changes})
+        return play(tasks, fails=fails, **{**VARIABLES, "aks_kubeconfig": str(tmp_path / "kubeconfig"), **changes})
 
     role()
-    azure.resource(CLUSTER)["properties"]["privateFQDN"] = "127.0.0.1"
     newer = "AKSUbuntu-2404gen2containerd-202612.01.0"
     for pool, image in (("system", IMAGE), ("general", newer)):
         azure.plant(f"{POOLS}/{pool}/upgradeProfiles/default", properties={"latestNodeImageVersion": image})
@@ -145,6 +147,8 @@ def test_day_two_in_one_play(azure: FakeArm, role: Role, play: Play) -> None:
         upgradeNodeImageVersion=becomes(nodeImageVersion=newer),
         stop=becomes(powerState={"code": "Stopped"}),
         start=becomes(powerState={"code": "Running"}),
+        # Nobody is there: it is the name of a network that we are not in.
+        listClusterUserCredential=lambda cluster, body: credential(kubeconfig(WHO, "https://127.0.0.1:1")),
         runCommand=lambda cluster, body: {"properties": {"exitCode": 1, "logs": f"no {body['command']}"}},
     )
     before = len(azure.written)
@@ -152,11 +156,41 @@ def test_day_two_in_one_play(azure: FakeArm, role: Role, play: Play) -> None:
     failed = steps(
         "renew", "renew", "stop", "start", "access", "run", fails=True, aks_access="run_command", aks_command="kubectl"
     )
-    assert "no kubectl" in failed.printed
-    deeds = ["agentPools/general/upgradeNodeImageVersion", "stop", "start", "runCommand"]
+    assert "no kubectl" in failed.printed, failed.printed
+    deeds = [
+        "agentPools/general/upgradeNodeImageVersion",
+        "stop",
+        "start",
+        "listClusterUserCredential",
+        "runCommand",
+    ]
     assert azure.written[before:] == [f"POST {CLUSTER}/{deed}" for deed in deeds]
     refused = steps("access", fails=True)
     assert "does not answer by it. Remedy: write one of run_command, or" in " ".join(refused.printed.split())
+
+
+def test_steps_in_the_cluster_are_for_the_machine_that_reaches_it(
+    azure: FakeArm, role: Role, play: Play, tmp_path: Path
+) -> None:
+    role()
+    jump_host = {
+        "name": "jump",
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+    }
+    ways = ["direct", "jump_host", "run_command"]
+    tasks = [
+        {"ansible.builtin.add_host": jump_host},
+        {"ansible.builtin.include_role": {"name": "groundwork.kube.aks", "tasks_from": "access"}},
+        {"ansible.builtin.assert": {"that": ["aks_host == 'jump'", f"aks_ways == {ways}", "groundwork_assume == []"]}},
+    ]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"https://127.0.0.1:{server.getsockname()[1]}"
+        azure.actions["listClusterUserCredential"] = lambda cluster, body: credential(kubeconfig(WHO, address))
+        login = tmp_path / "home/kube/agui"
+        variables = {"aks_access": "jump_host", "aks_jump_host": "jump", "aks_kubeconfig": str(login)}
+        play(tasks, "--check", **VARIABLES, **variables)
+    assert login.stat().st_mode & 0o777 == 0o600
 
 
 def becomes(**properties: Any) -> Callable[[Json, Any], None]:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.ansible_playbook import REPOSITORY
+
+
+def vault(inventory: Path) -> dict[str, str]:
+    """What a site would keep in its vault: values of no meaning."""
+    return {name: secrets.token_urlsafe() for name in _example(inventory, "vault")}
+
+
+def digests(inventory: Path) -> dict[str, dict[str, str]]:
+    """What a site would have looked up of its images, by the variable that has them: digests of no image."""
+    return {
+        name: {image: f"sha256:{hashlib.sha256(image.encode()).hexdigest()}" for image in images}
+        for name, images in _example(inventory, "digests").items()
+    }
+
+
+def _example(inventory: Path, name: str) -> dict[str, Any]:
+    file = inventory / f"group_vars/all/{name}.yml.example"
+    return yaml.safe_load(file.read_text()) if file.exists() else {}
 
 
 def variables(inventory: str, subscription: str, tenant: str) -> str:
@@ -35,9 +55,7 @@ def variables(inventory: str, subscription: str, tenant: str) -> str:
     for role in theirs["groundwork_azure_roles"]:
         file = REPOSITORY / "roles" / role / "defaults/main.yml"
         defaults.update(loader.load_from_file(str(file), trusted_as_template=True))
-    vault = place / "group_vars/all/vault.yml.example"
-    kept = yaml.safe_load(vault.read_text()) if vault.exists() else {}
-    everything = {**defaults, **theirs, **{name: secrets.token_urlsafe() for name in kept}}
+    everything = {**defaults, **theirs, **vault(place), **digests(place)}
     templar = Templar(loader, everything)
     wanted = [name for name in everything if name.startswith(("azure_", "aks_", "groundwork_azure_"))]
     return json.dumps({name: templar.template(everything[name]) for name in wanted})
