@@ -30,6 +30,7 @@ from tests.api.controllers import Controllers
 from tests.arm.conftest import environment
 from tests.arm.fake import CLIENT, SUBSCRIPTION, TENANT, VAULTS, FakeArm, fake_arm
 from tests.auto_builder import MAPPING
+from tests.secret_provider_class import CRD, CRD_NAME, rows
 
 NODES = ("aks-system-0", "aks-general-0")
 WORKLOADS = "/apis/apps/v1/namespaces/kube-system/daemonsets"
@@ -41,48 +42,6 @@ CLASS = f"{CLASSES}/namespaces/prd/secretproviderclasses/azure-kv-secrets"
 PLATFORM = REPOSITORY / "gitops/platforms/auto_builder"
 MAPPED = yaml.safe_load((PLATFORM / "secrets/mapping.yaml").read_text())
 
-# As strict as the driver's own: what it does not name, a server that validates strictly refuses.
-TEXT = {"type": "string"}
-TEXTS = {"type": "object", "additionalProperties": TEXT}
-SECRET_OBJECT = {
-    "secretName": TEXT,
-    "type": TEXT,
-    "labels": TEXTS,
-    "annotations": TEXTS,
-    "data": {
-        "type": "array",
-        "items": {"type": "object", "properties": {"objectName": TEXT, "key": TEXT}},
-    },
-}
-SPEC = {
-    "provider": TEXT,
-    "parameters": TEXTS,
-    "secretObjects": {"type": "array", "items": {"type": "object", "properties": SECRET_OBJECT}},
-}
-CRD_NAME = "secretproviderclasses.secrets-store.csi.x-k8s.io"
-CRD = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": CRD_NAME},
-    "spec": {
-        "group": "secrets-store.csi.x-k8s.io",
-        "scope": "Namespaced",
-        "names": {"kind": "SecretProviderClass", "plural": "secretproviderclasses"},
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "properties": {"spec": {"type": "object", "properties": SPEC}},
-                    }
-                },
-            }
-        ],
-    },
-}
 TEMPLATE = """\
 {{- range $name, $container := dict "secrets-store-csi-driver" "secrets-store" .Chart.Name "provider" }}
 ---
@@ -158,21 +117,6 @@ def run(cluster: Api, role: Run, chart: Path, cluster_programs: None) -> Iterato
     controllers.start()
     yield partial(role, keyvault_csi_driver="chart", keyvault_csi_chart=str(chart))
     controllers.stop()
-
-
-def rows(provided: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The table that a class was made of, read from the class as the driver and the provider read it."""
-    objects = yaml.safe_load(provided["spec"]["parameters"]["objects"])["array"]
-    targets = {
-        item["objectName"]: (secret["secretName"], item["key"])
-        for secret in provided["spec"]["secretObjects"]
-        for item in secret["data"]
-    }
-    described = [yaml.safe_load(text) for text in objects]
-    assert all(each["objectType"] == "secret" for each in described)
-    return [(each["objectName"], *targets.pop(each["objectName"])) for each in described] + [
-        ("", *target) for target in targets.values()
-    ]
 
 
 def test_the_class_of_the_nine_rows_is_the_systems_table_and_the_chart_brings_its_driver(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ import yaml
 
 from ansible_collections.groundwork.kube.plugins.module_utils.image_pins import DIGEST, moves
 from ansible_collections.groundwork.kube.plugins.module_utils.secret_provider_class import secret_provider_class
-from tests.auto_builder import MAPPING
+from tests.auto_builder import MAPPING, NO_RIGHTS, RIGHTS, VERBS, build_step
 from tests.gitops.conftest import APPLY_PATCH, Judge
 from tests.gitops.projects import projects, refusals
 from tests.gitops.rendering import GITOPS, Object, Rendered, RenderError, render, site
@@ -29,24 +27,6 @@ DEPLOYMENTS: dict[str, tuple[str, int | None, list[str], str, bool]] = {
     "cms-web-mcp": ("auto-builder-cms-main", 18002, MAIN, "default", True),
     "cms-celery-worker": ("auto-builder-cms-main", None, MAIN, "auto-builder-sa", True),
 }
-RIGHTS = {
-    ("batch", "jobs"): {"create", "delete", "get", "list", "watch", "patch", "update"},
-    ("batch", "jobs/status"): {"create", "delete", "get", "list", "watch", "patch", "update"},
-    ("", "pods"): {"get", "list", "watch"},
-    ("", "pods/log"): {"get", "list", "watch"},
-    ("", "configmaps"): {"get", "list"},
-    ("", "secrets"): {"get", "list"},
-    ("", "persistentvolumeclaims"): {"get", "list"},
-}
-VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
-NO_RIGHTS = [
-    ("", "nodes"),
-    ("", "pods/exec"),
-    ("", "serviceaccounts/token"),
-    ("batch", "cronjobs"),
-    ("apps", "deployments"),
-    ("rbac.authorization.k8s.io", "rolebindings"),
-]
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +48,10 @@ def mounts(container: dict[str, Any]) -> dict[str, str]:
     return {mount["mountPath"]: mount["name"] for mount in container.get("volumeMounts", [])}
 
 
-def step(rendered: Rendered, **filled: Any) -> Object:
+def step(rendered: Rendered, image: str = "image.java17-maven3.9.6") -> Object:
     """The Job that the worker makes of the template."""
     data = the(rendered, "ConfigMap", "tr-run")["data"]
-    values = {"run": 7, "step": "build", "project": 42, "image": data["image.java17-maven3.9.6"], **filled}
-    text = Template(data["job.yaml"]).substitute(values, command=json.dumps(["mvn", "-B", "package"]))
-    job: Object = yaml.safe_load(text)
-    return job
+    return build_step(data["job.yaml"], image=data[image], command=["mvn", "-B", "package"])
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
@@ -285,7 +262,7 @@ def test_a_step_runs_in_its_project_on_the_shared_files(rendered: Rendered) -> N
 def test_the_api_server_takes_the_step(rendered: Rendered, judge: Judge, image: str) -> None:
     judge.admit({"prd"})
 
-    assert judge.refusal(step(rendered, image=the(rendered, "ConfigMap", "tr-run")["data"][image]), "prd") == ""
+    assert judge.refusal(step(rendered, image), "prd") == ""
 
 
 def test_a_step_cannot_use_the_rights_of_the_worker(rendered: Rendered) -> None:
