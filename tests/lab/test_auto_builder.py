@@ -88,7 +88,7 @@ def rendered() -> Rendered:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, rendered: Rendered) -> Iterator[Cluster]:
     """Two nodes, and in them the platform's waves as far as they need nobody but Kubernetes."""
-    with fresh_lab("auto-builder", NETWORK, pattern=NODES) as lab:
+    with fresh_lab("builder", NETWORK, pattern=NODES) as lab:
         machines = Machines(lab, tmp_path_factory.mktemp("inventory") / "edited.json")
         assert machines.playbook("site", "--limit", NODES, "--skip-tags", "verify").rc == 0
         cluster = Cluster(machines)
