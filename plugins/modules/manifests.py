@@ -27,8 +27,9 @@ options:
     elements: dict
   content:
     description:
-      - The manifests themselves, as text, such as what M(kubernetes.core.helm_template) has rendered. As there may be
-        Secrets among them, they are in no log.
+      - >-
+        The manifests themselves, as text, such as what P(groundwork.kube.helm_template#lookup) has rendered. As there
+        may be Secrets among them, they are in no log.
     type: str
   checksum:
     description:
