@@ -182,7 +182,7 @@ def test_steps_in_the_cluster_are_for_the_machine_that_reaches_it(
     tasks = [
         {"ansible.builtin.add_host": jump_host},
         {"ansible.builtin.include_role": {"name": "groundwork.kube.aks", "tasks_from": "access"}},
-        {"ansible.builtin.assert": {"that": ["aks_host == 'jump'", f"aks_ways == {ways}", "groundwork_assume == []"]}},
+        {"ansible.builtin.assert": {"that": ["aks_host == 'jump'", f"aks_ways == {ways}", "aks_assume == []"]}},
     ]
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"https://127.0.0.1:{server.getsockname()[1]}"
