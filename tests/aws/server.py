@@ -1,13 +1,14 @@
 # Copyright (c) 2026 Groundwork founders
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moto's server, which answers for AWS: `python -m tests.aws.server ADDRESS PORT`, until it is ended."""
+"""Moto's server, which answers for AWS: `python -m tests.aws.server ADDRESS PORT`, until it or ADDRESS is ended."""
 
 from __future__ import annotations
 
 import logging
-import signal
+import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -45,6 +46,18 @@ def serve(address: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
         server.stop()
 
 
+def is_ours(address: str) -> bool:
+    """Whether this machine has the address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
 if __name__ == "__main__":
     with serve(sys.argv[1], int(sys.argv[2])):
-        signal.pause()
+        # A lab's address goes with the lab, and so does this, whoever takes the lab down.
+        while is_ours(sys.argv[1]):
+            time.sleep(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.parse
 
 from tests.aws.conftest import Account, Play
+from tests.aws.server import is_ours
 
 NETWORKS = {"name": "Read the networks", "amazon.aws.ec2_vpc_net_info": {}}
 
@@ -24,6 +25,12 @@ def test_amazons_modules_see_the_account_that_the_test_sees(aws: Account, play: 
 
 def test_the_account_is_on_loopback(aws: Account) -> None:
     assert urllib.parse.urlsplit(aws.endpoint).hostname == "127.0.0.1"
+
+
+def test_a_labs_account_ends_with_the_labs_address() -> None:
+    assert is_ours("127.0.0.1")
+    # Of a network that is in nobody's machine.
+    assert not is_ours("192.0.2.1")
 
 
 def test_an_account_that_cannot_be_reached_is_an_error(aws: Account, play: Play) -> None:
