@@ -175,7 +175,7 @@ def test_a_wrong_inventory_and_a_missing_region_are_refused_before_aws_is_asked(
         BOOTSTRAP, aws_network_zones=[{"zone": "us-east-1a", "private": "10.0.1.0/24", "public": "10.0.101.0/24"}]
     )
     assert "us-east-1a is no zone of ap-northeast-2. Remedy: write one like ap-northeast-2a." in wrong.failures[0]
-    nowhere = run(BOOTSTRAP, groundwork_aws_region="")
+    nowhere = run(BOOTSTRAP, groundwork_aws_region="", api_lb_provider="external")
     assert "groundwork_aws_region is not set. Remedy: write the region" in nowhere.failures[0]
     assert aws.contents() == before
     assert not called.exists()
