@@ -17,6 +17,16 @@ from tests.gitops.rendering import chart_at_hand
 PINS = yaml.safe_load((REPOSITORY / "versions.yml").read_text())
 
 
+def lay_out(chart: Path, files: Mapping[str, str]) -> Path:
+    """A chart of the directory's name, which holds these files by their paths within it."""
+    described = yaml.safe_dump({"apiVersion": "v2", "name": chart.name, "version": "1.0.0"})
+    for part, content in {"Chart.yaml": described, **files}.items():
+        file = chart / part
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    return chart
+
+
 def chart_fixture(name: str, pin: str, stand_in: Mapping[str, str]) -> Callable[..., Path]:
     """A fixture: the path of chart ``name``, at the version that versions.yml has under ``pin``, and of one that holds
     the files of ``stand_in`` by their paths within it."""
@@ -27,11 +37,6 @@ def chart_fixture(name: str, pin: str, stand_in: Mapping[str, str]) -> Callable[
     def chart(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         if request.param == "its own":
             return Path(str(at_hand))
-        described = yaml.safe_dump({"apiVersion": "v2", "name": name, "version": "1.0.0"})
-        for part, content in {"Chart.yaml": described, **stand_in}.items():
-            file = tmp_path / name / part
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(content)
-        return tmp_path / name
+        return lay_out(tmp_path / name, stand_in)
 
     return chart

@@ -12,6 +12,7 @@ import yaml
 from ansible.errors import AnsibleError
 
 from ansible_collections.groundwork.kube.plugins.lookup.helm_template import LookupModule
+from tests.api.charts import lay_out
 
 CANARY = "canary-of-the-chart"
 TEMPLATE = """\
@@ -27,15 +28,11 @@ metadata: {name: hook, annotations: {helm.sh/hook: pre-install}}
 @pytest.fixture
 def chart(tmp_path: Path) -> Path:
     parts = {
-        "Chart.yaml": "{apiVersion: v2, name: thing, version: 1.0.0}",
         "values.yaml": "{own: value, given: nothing}",
         "templates/thing.yaml": TEMPLATE,
         "crds/kind.yaml": "kind: CustomResourceDefinition\n",
     }
-    for name, content in parts.items():
-        (tmp_path / "thing" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "thing" / name).write_text(content)
-    return tmp_path / "thing"
+    return lay_out(tmp_path / "thing", parts)
 
 
 def rendered(chart: Path, **options: object) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiErro
 from ansible_collections.groundwork.kube.plugins.module_utils.argocd import APPLICATION, REFRESH
 from tests.api.conftest import Api, ArgoCd, argocd_crd_directory
 from tests.api.controllers import Controllers
-from tests.arm.conftest import environment
+from tests.arm.conftest import Run, environment
 from tests.arm.fake import SUBSCRIPTION, TENANT, FakeArm, fake_arm
 from tests.arm.services import PUBLIC_ADDRESS, credential, principal
 from tests.arm.system import System, said
@@ -87,6 +87,17 @@ def running(api: Api, argocd: ArgoCd, cluster_programs: None) -> Iterator[None]:
         api.client.delete(path)
 
 
+def whole(system: System, playbook: str) -> Callable[..., Run]:
+    """Runs of a playbook that go on into the cluster."""
+    return partial(
+        system.play,
+        playbook,
+        groundwork_gitops="argocd",
+        argocd_source=str(argocd_crd_directory().parent),
+        aks_kubeconfig=str(system.directory / "kube/cluster"),
+    )
+
+
 def platform_of(argocd: ArgoCd, name: str) -> dict[str, Any]:
     """What the root chart is told, for a tree that is laid out at a repository's top."""
     source = argocd.read(APPLICATION, name)["spec"]["source"]
@@ -97,13 +108,7 @@ def test_auto_builder_is_told_made_and_left_alone_down_to_its_root_application(
     azure: FakeArm, running: None, argocd: ArgoCd, api: Api, tmp_path: Path
 ) -> None:
     builder = System("auto_builder", azure, tmp_path)
-    play = partial(
-        builder.play,
-        "aks",
-        groundwork_gitops="argocd",
-        argocd_source=str(argocd_crd_directory().parent),
-        aks_kubeconfig=str(tmp_path / "kube/aks-cloudtr-prd"),
-    )
+    play = whole(builder, "aks")
 
     refused = play(fails=True, aks_access="run_command")
     assert "run_command carries one command" in said(refused)
@@ -154,13 +159,7 @@ def test_agui_is_begun_with_nothing_that_its_own_registry_has_not_by_digest(
 
     # The rest of Azure's half is told elsewhere.
     azure.plant(f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-contoso-krc-01")
-    play = partial(
-        agui.play,
-        "aks_private",
-        groundwork_gitops="argocd",
-        argocd_source=str(argocd_crd_directory().parent),
-        aks_kubeconfig=str(tmp_path / "kube/aks-contoso"),
-    )
+    play = whole(agui, "aks_private")
     play("--tags=azure_identity,aks,gitops")
     templates = [
         item["spec"]["template"]["spec"]

@@ -24,6 +24,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.argocd import API_
 from ansible_collections.groundwork.kube.plugins.modules.argocd_secrets import matches
 from lab.artifacts import cache_directory
 from tests.ansible_playbook import REPOSITORY
+from tests.api.charts import lay_out
 from tests.api.conftest import Api, Play, argocd_crd_directory, ended
 from tests.gitops.rendering import chart_at_hand
 
@@ -152,15 +153,14 @@ def test_a_chart_is_rendered_here_and_applied_like_manifests(run: Run, api: Api,
 
     What a chart renders says its namespace, here where the role's patches look for it.
     """
-    chart = tmp_path / "argo-cd"
-    (chart / "templates").mkdir(parents=True)
-    (chart / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": "argo-cd", "version": "1.0.0"}))
     upstream = argocd_crd_directory().parent / "install.yaml"
     settings = re.compile(r"^  name: argocd-cm(d-params-cm)?$", re.MULTILINE)
-    (chart / "install.yaml").write_text(settings.sub(rf"\g<0>\n  namespace: {NAMESPACE}", upstream.read_text()))
-    (chart / "templates/all.yaml").write_text(
-        '{{ .Files.Get "install.yaml" | replace "part-of: argocd" (print "part-of: " .Values.label) }}'
-    )
+    labelled = '{{ .Files.Get "install.yaml" | replace "part-of: argocd" (print "part-of: " .Values.label) }}'
+    files = {
+        "install.yaml": settings.sub(rf"\g<0>\n  namespace: {NAMESPACE}", upstream.read_text()),
+        "templates/all.yaml": labelled,
+    }
+    chart = lay_out(tmp_path / "argo-cd", files)
     way = {"argocd_method": "chart", "argocd_chart": str(chart), "argocd_chart_values": {"label": "ours"}}
     assert "Deployment argocd/argocd-repo-server" in run("install", "--check", "--diff", **way)
     assert workloads(api) == {}

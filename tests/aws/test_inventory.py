@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.groundwork.kube.plugins.module_utils.aws import tag_list
 from tests.aws.conftest import Account, Play
 
 INVENTORIES = Path(__file__).resolve().parents[2] / "inventories"
@@ -62,12 +63,11 @@ def make_instances(aws: Account, nodes: dict[str, Any], groups: dict[str, list[s
 
 
 def make_instance(aws: Account, name: str, tags: dict[str, str], **settings: Any) -> None:
-    given = [{"Key": key, "Value": value} for key, value in {"Name": name, **tags}.items()]
     aws.client("ec2").run_instances(
         ImageId="ami-12c6146b",
         MinCount=1,
         MaxCount=1,
-        TagSpecifications=[{"ResourceType": "instance", "Tags": given}],
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tag_list({"Name": name, **tags})}],
         **settings,
     )
 

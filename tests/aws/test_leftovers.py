@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.groundwork.kube.plugins.module_utils.aws import tag_list
 from tests.aws.conftest import REGION, Account
 
 CLUSTER = "kubernetes.io/cluster/eco2"
@@ -12,9 +13,8 @@ DRIVERS = "ebs.csi.aws.com/cluster"
 
 
 def plant_volume(aws: Account, **tags: str) -> str:
-    given = [{"Key": key, "Value": value} for key, value in tags.items()]
     made = aws.client("ec2").create_volume(
-        Size=8, AvailabilityZone=f"{REGION}a", TagSpecifications=[{"ResourceType": "volume", "Tags": given}]
+        Size=8, AvailabilityZone=f"{REGION}a", TagSpecifications=[{"ResourceType": "volume", "Tags": tag_list(tags)}]
     )
     return str(made["VolumeId"])
 

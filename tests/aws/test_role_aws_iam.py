@@ -11,6 +11,7 @@ import jinja2
 import parliament
 import pytest
 
+from ansible_collections.groundwork.kube.plugins.module_utils.aws import tag_list
 from tests.aws.conftest import REGION, Account, Play, Run, made_once
 
 ROLE = Path(__file__).parents[2] / "roles/aws_iam"
@@ -149,8 +150,7 @@ def test_a_role_that_somebody_else_has_made_is_left_alone(role: Any, aws: Accoun
 
 def test_a_cluster_of_the_same_name_in_another_region_keeps_its_roles(role: Any, aws: Account) -> None:
     tags = {"groundwork.kube/cluster": "eco2", "groundwork.kube/region": "us-east-1"}
-    given = [{"Key": key, "Value": value} for key, value in tags.items()]
-    aws.client("iam").create_role(RoleName="eco2-node", AssumeRolePolicyDocument="{}", Tags=given)
+    aws.client("iam").create_role(RoleName="eco2-node", AssumeRolePolicyDocument="{}", Tags=tag_list(tags))
     before = aws.contents()
     refused = role()
     assert "eco2-node: there is such a role for the cluster eco2 in us-east-1" in refused.output

@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
+from ansible_collections.groundwork.kube.plugins.module_utils.aws import tag_list
 from ansible_collections.groundwork.kube.plugins.modules.aws_capacity import Observed, problems, vcpus
 from tests.aws.conftest import REGION, Account, Play, Run, made_once, tags
 
@@ -26,8 +27,7 @@ VARIABLES = {
 
 
 def tagged(kind: str, **more: str) -> list[dict[str, Any]]:
-    given = {"groundwork.kube/cluster": "eco2", **more}
-    return [{"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in given.items()]}]
+    return [{"ResourceType": kind, "Tags": tag_list({"groundwork.kube/cluster": "eco2", **more})}]
 
 
 @pytest.fixture

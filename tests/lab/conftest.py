@@ -17,7 +17,7 @@ import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,15 @@ NETWORK = os.environ.get("GROUNDWORK_LAB_NETWORK") or "10.84.0"
 INVENTORY = CHECKOUT / "molecule/inventory"
 CONTROL_PLANE = "k8s-master"
 SYSTEM = "kube-system"
+
+
+def until(true: Callable[[], Any], timeout: float = 240, pause: float = 0.5) -> Any:
+    """What ``true`` finds in the end; asked again after ``pause`` seconds, for ``timeout`` of them."""
+    deadline = time.monotonic() + timeout
+    while not (found := true()):
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(pause)
+    return found
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,8 @@ Azure's part is played: a directory of the node is the share, and of the Secrets
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import yaml
@@ -21,7 +19,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClie
 from lab.api import binary
 from tests.auto_builder import MAPPING, NO_RIGHTS, RIGHTS, VERBS, build_step
 from tests.gitops.rendering import Object, Rendered, render
-from tests.lab.conftest import CONTROL_PLANE, NETWORK, Machines, fresh_lab
+from tests.lab.conftest import CONTROL_PLANE, NETWORK, Machines, fresh_lab, until
 from tests.secret_provider_class import CRD, rows
 
 pytestmark = pytest.mark.lab
@@ -34,7 +32,6 @@ SHARE = "/var/lib/cms"
 IMAGE = "docker.io/library/busybox:1.37.0"
 COMMAND = ["/bin/sh", "-c", "mkdir -p target && touch target/built && echo built in /data/cms && ls target"]
 JOBS = "/apis/batch/v1/namespaces/prd/jobs"
-PATIENCE = 240
 
 
 class Cluster:
@@ -70,14 +67,6 @@ class Cluster:
 
     def apply(self, *objects: Object) -> None:
         self.shell("kubectl apply --server-side --filename=-", yaml.safe_dump_all(objects))
-
-
-def until(true: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + PATIENCE
-    while not (found := true()):
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(1)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ import yaml
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient, ApiError
 from lab.git import write_credentials
-from tests.lab.conftest import WorkingTree
+from tests.lab.conftest import WorkingTree, until
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "molecule/argocd"
@@ -103,13 +102,6 @@ def api() -> Iterator[ApiClient]:
     client = ApiClient.from_options({"kubeconfig": str(STATE / "admin.conf")})
     yield client
     client.close()
-
-
-def until(true: Callable[[], Any], timeout: float = 180) -> None:
-    deadline = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(2)
 
 
 def sync_of(api: ApiClient, name: str) -> dict[str, Any]:
@@ -230,12 +222,12 @@ def test_what_leaves_git_leaves_the_cluster(api: ApiClient) -> None:
     shutil.rmtree(PLATFORM / "later")
     push("Without the last wave")
     site()
-    until(lambda: api.get(f"{SHOP}/configmaps/later") is None)
+    until(lambda: api.get(f"{SHOP}/configmaps/later") is None, timeout=180, pause=2)
 
 
 def test_what_somebody_changes_by_hand_is_healed(api: ApiClient) -> None:
     api.patch(WEB, {"spec": {"replicas": 0}})
-    until(lambda: (api.get(WEB) or {})["spec"]["replicas"] == 2)
+    until(lambda: (api.get(WEB) or {})["spec"]["replicas"] == 2, timeout=180, pause=2)
 
 
 @pytest.mark.parametrize(("cascade", "stays"), [("orphan", True), ("foreground", False)])
@@ -268,7 +260,7 @@ def test_a_controller_killed_in_mid_sync_converges(api: ApiClient) -> None:
     with children() as found:
         found += [child(f"step-{number}", 50 + number) for number in range(3)]
     push("Many waves")
-    until(lambda: api.get(f"{APPLICATIONS}/step-0"))
+    until(lambda: api.get(f"{APPLICATIONS}/step-0"), timeout=180, pause=2)
     api.delete("/api/v1/namespaces/argocd/pods/argocd-application-controller-0", {"gracePeriodSeconds": 0})
     site()
     assert api.get(f"{SHOP}/configmaps/step-2")

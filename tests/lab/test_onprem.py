@@ -24,6 +24,7 @@ from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClie
 from lab import access, lifecycle
 from lab.network import hardware_address
 from lab.state import Lab
+from tests.lab.conftest import until
 
 LAB = Lab(os.environ.get("GROUNDWORK_LAB") or "onprem")
 NETWORK = os.environ.get("GROUNDWORK_LAB_NETWORK") or "10.92.0"
@@ -50,14 +51,6 @@ def api() -> Iterator[ApiClient]:
     client = ApiClient.from_options({"kubeconfig": str(LAB.state / "admin.conf")})
     yield client
     client.close()
-
-
-def until(true: Callable[[], Any], timeout: float = 240) -> Any:
-    deadline = time.monotonic() + timeout
-    while not (found := true()):
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.5)
-    return found
 
 
 def make(api: ApiClient, path: str, name: str, annotations: Mapping[str, str] | None = None, **rest: Any) -> None:
