@@ -198,7 +198,11 @@ def network_tools(roots: tuple[Path, ...], architecture: str) -> Layer:
     extensions = [str(path.relative_to(root)) for root in roots for path in root.glob(f"{libraries}/xtables/*.so")]
     if not extensions:
         raise LabError(f"no iptables extensions below {', '.join(map(str, roots))}")
-    files = with_libraries((*NETWORK_TOOLS, *extensions), roots, architecture)
+    files = {
+        **with_libraries((*NETWORK_TOOLS, *extensions), roots, architecture),
+        # Where ipset looks up "tcp", which felix writes for a policy that names its port.
+        "etc/protocols": find("etc/protocols", roots),
+    }
     links = {
         f"usr/sbin/{command}": f"xtables-{'legacy' if 'legacy' in command else 'nft'}-multi"
         for command in IPTABLES_COMMANDS
