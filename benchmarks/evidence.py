@@ -19,7 +19,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 EVIDENCE = REPOSITORY / "docs/evidence.json"
-BENCHMARKS = ("site", "node_metadata", "plan_memory", "api_gap")
+BENCHMARKS = ("site", "node_metadata", "plan_memory", "api_gap", "azure_network")
 
 
 def commit() -> str:

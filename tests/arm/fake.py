@@ -35,6 +35,8 @@ CLIENT = "7d1c3f5e-0000-4000-8000-000000000003"
 
 # Where its Key Vaults are, which on Azure have a name of their own each.
 VAULTS = "/vaults/"
+# The list of what is in a resource group.
+ALL_OF_A_GROUP = "/resources"
 # What says of itself neither that it is ready nor, while it is being made, that it is not.
 STATELESS = {
     "microsoft.authorization/roleassignments",
@@ -80,11 +82,11 @@ class Refusal(Exception):
 class FakeArm:
     """The store, the log, and how it is to behave."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *hosts: str) -> None:
         self.ca = directory / "ca.pem"
         key = directory / "key.pem"
         key.write_bytes(private_key := new_key())
-        self.ca.write_bytes(new_certificate(private_key))
+        self.ca.write_bytes(new_certificate(private_key, *hosts))
         self._server = _serve(self, (self.ca, key))
         self._plain = _serve(self, None)
         self._lock = threading.RLock()
@@ -268,7 +270,14 @@ class FakeArm:
             raise Refusal(400, "MissingApiVersionParameter", "The api-version query parameter is required.")
         if provider := re.fullmatch(r"/subscriptions/[^/]+/providers/([^/]+)(/register)?", request.path):
             return self._provider(request, provider.group(1))
-        deeds = {"GET": self._get, "PUT": self._put, "PATCH": self._patch, "DELETE": self._delete, "POST": self._post}
+        deeds = {
+            "GET": self._get,
+            "HEAD": self._head,
+            "PUT": self._put,
+            "PATCH": self._patch,
+            "DELETE": self._delete,
+            "POST": self._post,
+        }
         return deeds[request.method](request)
 
     def _check_address(self, path: str) -> None:
@@ -304,6 +313,11 @@ class FakeArm:
                 self._busy.discard(outermost(path))
                 shown = self._shown(resource)
         return Answer(200, shown)
+
+    def _head(self, request: Request) -> Answer:
+        """Whether it is there."""
+        self._get(request)
+        return Answer(204)
 
     def _pages(self, request: Request, found: list[Json]) -> Answer:
         """Two, so that nobody forgets the second."""
@@ -455,13 +469,15 @@ def is_collection(path: str) -> bool:
     _before, providers, within = path.rpartition("/providers/")
     if providers:
         return len(within.split("/")) % 2 == 0
-    return path.endswith("/resourcegroups")
+    return path.endswith(("/resourcegroups", ALL_OF_A_GROUP))
 
 
 def is_within(path: str, collection: str) -> bool:
-    """Whether a list has it: of one parent, of a whole subscription, or of all that is assigned at a place."""
+    """Whether a list has it: of one parent, of a whole subscription or group, or of all that is assigned at a place."""
     if path.rpartition("/")[0] == collection:
         return True
+    if collection.endswith(ALL_OF_A_GROUP):
+        return path == outermost(path) and path.startswith(collection.removesuffix(ALL_OF_A_GROUP) + "/providers/")
     scope, _providers, kind = collection.rpartition("/providers/")
     its_scope, _its_providers, its_kind = path.rpartition("/")[0].rpartition("/providers/")
     if kind != its_kind:
@@ -503,13 +519,13 @@ def new_key() -> bytes:
     )
 
 
-def new_certificate(key: bytes) -> bytes:
-    """One that vouches for itself, for this machine under both of its names."""
+def new_certificate(key: bytes, *hosts: str) -> bytes:
+    """One that vouches for itself, for this machine under both of its names, and for others that it stands in for."""
     private = serialization.load_pem_private_key(key, password=None)
     assert isinstance(private, rsa.RSAPrivateKey)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     today = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = [*map(x509.DNSName, ("localhost", *hosts)), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -561,9 +577,9 @@ def _serve(fake: FakeArm, identity: tuple[Path, Path] | None) -> ThreadingHTTPSe
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body if self.command != "HEAD" else b"")
 
-        do_GET = do_PUT = do_PATCH = do_POST = do_DELETE = _any  # noqa: N815
+        do_GET = do_HEAD = do_PUT = do_PATCH = do_POST = do_DELETE = _any  # noqa: N815
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -576,8 +592,8 @@ def _serve(fake: FakeArm, identity: tuple[Path, Path] | None) -> ThreadingHTTPSe
 
 
 @contextmanager
-def fake_arm(directory: Path) -> Iterator[FakeArm]:
-    fake = FakeArm(directory)
+def fake_arm(directory: Path, *hosts: str) -> Iterator[FakeArm]:
+    fake = FakeArm(directory, *hosts)
     try:
         yield fake
     finally:
