@@ -263,7 +263,7 @@ def test_what_is_pushed_is_deployed_to_staging_and_asked(operator: Operator) -> 
     revision = TREE.push("Two of staging's web")
     run = operator.play("deploy_staging", "-v", cocdev_root="staging")
     assert run.rc == 0
-    assert f'"service": "{STAGING}/plate-web"' in run.stdout
+    assert f"service: {STAGING}/plate-web" in run.stdout
     assert operator.revision("plate-web-stg") == revision
     web = operator.api.get(f"/apis/apps/v1/namespaces/{STAGING}/deployments/plate-web")
     assert web
