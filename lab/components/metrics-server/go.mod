@@ -113,3 +113,6 @@ require (
 )
 
 tool sigs.k8s.io/metrics-server/cmd/metrics-server
+
+// What metrics-server 0.9.0 names writes an OpenAPI that no API server can read; this is Kubernetes 1.36's own.
+replace k8s.io/kube-openapi => k8s.io/kube-openapi v0.0.0-20260317180543-43fb72c5454a
