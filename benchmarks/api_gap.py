@@ -13,7 +13,6 @@ nothing: the API server reads its certificate anew by itself. Needs root and a b
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -26,6 +25,8 @@ from typing import Any
 os.environ.setdefault("GROUNDWORK_LAB", "gap")
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "collections")]
+
+from measuring import add_output, tell
 
 from tests.lab.conftest import CONTROL_PLANE, NAME, NETWORK, Machines, fresh_lab
 
@@ -93,13 +94,11 @@ def measure(machines: Machines) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+    add_output(parser)
     arguments = parser.parse_args()
     with cluster() as machines:
-        text = json.dumps(measure(machines), indent=2)
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(text + "\n")
+        figures = measure(machines)
+    tell(figures, arguments.json)
 
 
 if __name__ == "__main__":

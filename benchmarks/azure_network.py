@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import resource
 import select
 import socket
 import socketserver
@@ -25,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import venv
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -36,10 +34,12 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "collections")]
 
 import ansible_collections
+from measuring import add_output, cost_of, tell
 
 from lab.artifacts import cache_directory
 from tests.ansible_playbook import environment, play_here
-from tests.arm.fake import CLIENT, SUBSCRIPTION, TENANT, FakeArm, fake_arm
+from tests.arm.conftest import environment as login
+from tests.arm.fake import FakeArm, fake_arm
 
 GROUP, LOCATION = "network", "koreacentral"
 SUBNETS = {"nodes": "10.20.0.0/22", "database": "10.20.4.0/28", "endpoints": "10.20.5.0/24"}
@@ -166,16 +166,9 @@ def proxy(azure: FakeArm) -> Iterator[str]:
         server.shutdown()
 
 
-def login(azure: FakeArm, proxy: str) -> dict[str, str]:
-    return {
-        "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
-        "AZURE_TENANT": TENANT,
-        "AZURE_CLIENT_ID": CLIENT,
-        "AZURE_SECRET": azure.trusted_secret,
-        "AZURE_DISABLE_INSTANCE_DISCOVERY": "true",
-        "HTTPS_PROXY": proxy,
-        "REQUESTS_CA_BUNDLE": str(azure.ca),
-    }
+def environment_of_user(azure: FakeArm, proxy: str) -> dict[str, str]:
+    """Both name the public cloud, whose hosts the proxy leads to the stand-in."""
+    return {**login(azure), "AZURE_CLOUD_ENVIRONMENT": "AzureCloud", "HTTPS_PROXY": proxy}
 
 
 class Bench:
@@ -184,36 +177,39 @@ class Bench:
         self.directory = directory
         self.variables = variables
 
-    def run(self, tasks: list[dict[str, Any]], python: Path, *arguments: str) -> dict[str, Any]:
+    def play(self, tasks: list[dict[str, Any]], python: Path, *arguments: str) -> str:
+        """What a play said."""
         command = play_here(self.directory, tasks, *arguments, ansible_python_interpreter=str(python))
         variables = environment(self.directory, **self.variables)
-        asked, began, before = len(self.azure.log), time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
-        wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-        recap = {name: int(count) for name, count in re.findall(r"(ok|changed|ignored)=(\d+)", done.stdout)}
         if "--check" not in arguments and done.returncode:
             raise SystemExit(done.stdout + done.stderr)
-        return {
-            "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-            "wall_seconds": wall,
-            "requests": len(self.azure.log) - asked,
-            **recap,
-        }
+        return done.stdout
 
     def of(self, tasks: list[dict[str, Any]], python: Path) -> dict[str, Any]:
         """What the tasks cost above an empty play."""
         self.azure.store.clear()
-        empty = self.run([], python)
+        empty = cost_of(lambda: self.play([], python))
+
+        def figures(tasks: list[dict[str, Any]], *arguments: str) -> dict[str, Any]:
+            said: list[str] = []
+            asked = len(self.azure.log)
+            cost = cost_of(lambda: said.append(self.play(tasks, python, *arguments))) - empty
+            return {
+                "cpu_seconds": round(cost.cpu, 2),
+                "wall_seconds": round(cost.wall, 2),
+                "requests": len(self.azure.log) - asked,
+                **{name: int(count) for name, count in re.findall(r"(ok|changed|ignored)=(\d+)", said[0])},
+            }
+
         # One that stops at its first failure would say less than it could.
-        runs = {
-            "dry_run_of_nothing": self.run([{**task, "ignore_errors": True} for task in tasks], python, "--check"),
-            "first": self.run(tasks, python),
-            "second": self.run(tasks, python),
+        tolerant = [{**task, "ignore_errors": True} for task in tasks]
+        return {
+            "tasks": len(tasks),
+            "dry_run_of_nothing": figures(tolerant, "--check"),
+            "first": figures(tasks),
+            "second": figures(tasks),
         }
-        for figures in runs.values():
-            for name in ("cpu_seconds", "wall_seconds"):
-                figures[name] = round(figures[name] - empty[name], 2)
-        return {"tasks": len(tasks), **runs}
 
 
 def their_python(requirements: Path) -> Path:
@@ -246,7 +242,7 @@ def measure() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         with fake_arm(place, *HOSTS) as azure, proxy(azure) as address:
-            bench = Bench(azure, place, login(azure, address))
+            bench = Bench(azure, place, environment_of_user(azure, address))
             return {
                 "resources": 3 + len(SUBNETS),
                 "groundwork.kube": {
@@ -259,13 +255,9 @@ def measure() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, help="where the figures go, too")
+    add_output(parser)
     arguments = parser.parse_args()
-    figures = measure()
-    text = json.dumps(figures, indent=2)
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(text + "\n")
+    tell(measure(), arguments.json)
 
 
 if __name__ == "__main__":

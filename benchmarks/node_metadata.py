@@ -21,14 +21,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "collections")]
+
+from measuring import NOTHING, Cost, add_output, cost_of, tell
 
 from ansible_collections.groundwork.kube.plugins.module_utils.api import ApiClient, resolve_access
 from lab.api import ApiServer
@@ -68,39 +68,6 @@ KUBERNETES_CORE = [
         "loop": "{{ labels | list }}",
     },
 ]
-
-
-@dataclass(frozen=True)
-class Cost:
-    wall: float
-    cpu: float
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.wall + other.wall, self.cpu + other.cpu)
-
-    def __sub__(self, other: Cost) -> Cost:
-        return Cost(self.wall - other.wall, self.cpu - other.cpu)
-
-    def __mul__(self, factor: float) -> Cost:
-        return Cost(self.wall * factor, self.cpu * factor)
-
-    def over(self, other: Cost) -> Cost:
-        return Cost(self.wall / other.wall, self.cpu / other.cpu)
-
-
-NOTHING = Cost(0, 0)
-
-
-def cost_of(work: Callable[[], object]) -> Cost:
-    """Of this process and of the children it waits for."""
-
-    def spent() -> float:
-        times = os.times()
-        return times.user + times.system + times.children_user + times.children_system
-
-    began, before = time.monotonic(), spent()
-    work()
-    return Cost(time.monotonic() - began, spent() - before)
 
 
 def cheapest(run: Callable[[], Cost]) -> Cost:
@@ -204,7 +171,7 @@ def main() -> None:
     sizes = [14, 1000, 5000]
     parser.add_argument("--nodes", type=int, nargs="+", default=sizes, help=f"numbers of Nodes (default: {sizes})")
     parser.add_argument("--ours", action="store_true", help="leave kubernetes.core out, which takes minutes")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+    add_output(parser)
     arguments = parser.parse_args()
     results, loops = {}, {}
     for size in arguments.nodes:
@@ -220,10 +187,7 @@ def main() -> None:
         if loops and size > LONGEST_LOOP:
             print(f"(kubernetes.core: timed on {LONGEST_LOOP} Nodes, multiplied)")
         print(flush=True)
-    text = json.dumps(results, indent=2)
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(text + "\n")
+    tell(results, arguments.json)
 
 
 if __name__ == "__main__":

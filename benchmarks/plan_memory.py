@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from measuring import add_output, tell
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 HOSTS = 500
 CONTROL_PLANES = 3
@@ -51,7 +53,7 @@ def inventory() -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+    add_output(parser)
     arguments = parser.parse_args()
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(inventory(), file)
@@ -68,10 +70,7 @@ def main() -> None:
         "wall": round(time.monotonic() - began, 1),
         "cpu": round(used.ru_utime + used.ru_stime, 1),
     }
-    text = json.dumps(figures, indent=2)
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(text + "\n")
+    tell(figures, arguments.json)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from measuring import add_output, tell
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 BIN = REPOSITORY / ".venv/bin"
 RECAP = re.compile(r"^(\S+) +: ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
@@ -90,7 +92,7 @@ def site(inventory: str, workers: set[str]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--inventory", default="inventories/lab")
-    parser.add_argument("--json", type=Path, help="write the figures here too")
+    add_output(parser)
     arguments = parser.parse_args()
     name = os.environ.setdefault("GROUNDWORK_LAB", "benchmark")
     network = os.environ.setdefault("GROUNDWORK_LAB_NETWORK", "10.90.0")
@@ -113,10 +115,7 @@ def main() -> None:
         "first_run_by_bare_script": round(first["seconds"] / floor["ready"], 2),
         "second_run_by_first_run": round(second["seconds"] / first["seconds"], 2),
     }
-    text = json.dumps(figures, indent=2)
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(text + "\n")
+    tell(figures, arguments.json)
 
 
 if __name__ == "__main__":
